@@ -1,0 +1,105 @@
+#ifndef EXEUNT_DETAIL_EXIT_STATE_ACCESS_HPP
+#define EXEUNT_DETAIL_EXIT_STATE_ACCESS_HPP
+
+#include <exeunt/exit_state.hpp>
+#include <exeunt/on_exit.hpp>
+
+#include <utility>
+
+namespace exeunt::detail {
+
+// The engine's side of an exit_state.
+struct exit_state_access
+{
+    static void add(exit_state& state, std::exception_ptr const& error, std::string_view name,
+        source_location where) noexcept
+    {
+        state.add(error, name, where);
+    }
+
+    // What is in flight now is seen by the exits and not rethrown by the close.
+    static void leave_cause_unreported(exit_state& state) noexcept
+    {
+        state.unreported_ = state.failures().size();
+    }
+
+    static void drop_unreported(exit_state& state) noexcept { state.drop_unreported(); }
+
+    // Nobody can say whether the scope failed: it is being destroyed.
+    static void set_unknown(exit_state& state) noexcept { state.unknown_ = true; }
+    static void force(exit_state& state) noexcept { state.forced_ = true; }
+
+    static std::size_t depth(exit_state const& state) noexcept { return state.depth_; }
+    static void enter_nested(exit_state& state) noexcept { ++state.depth_; }
+    static void leave_nested(exit_state& state) noexcept { --state.depth_; }
+
+    static bool wants(exit_state const& state, exit_filter filter) noexcept
+    {
+        return filter == exit_filter::always
+            || (filter == exit_filter::only_on_failure ? state.failed() || state.unknown_
+                                                       : !state.failed() && !state.unknown_);
+    }
+
+    // An exit that called replace() gives the new failure its name.
+    static bool has_replacement(exit_state const& state) noexcept { return state.replaced_; }
+    static void name_replacement(
+        exit_state& state, std::string_view name, source_location where) noexcept
+    {
+        state.replaced_ = false;
+        if (!state.single_.error || state.whole_)
+            return;
+        state.single_.where = where;
+        try {
+            state.single_.name = name;
+        } catch (...) {
+            // The failure is worth more than its name.
+        }
+    }
+
+    // What comes out of the close: null, one failure as it is, or a report. `unreceived` is called
+    // with each failure that does not come out because the primary alone shall.
+    template <class Unreceived>
+    static std::exception_ptr outcome(
+        exit_state& state, bool primary_only, Unreceived&& unreceived) noexcept
+    {
+        state.drop_unreported();
+        auto const failures = state.failures();
+        if (failures.empty())
+            return nullptr;
+        if (state.whole_ && !primary_only)
+            return state.whole_;
+        if (failures.size() == 1 && state.dropped_ == 0)
+            return failures.front().error;
+        // Cached for two failures and more, so that this classifies nothing again.
+        state.outranks_primary(nullptr);
+        if (state.primary_is_ == exit_state::classified::cancellation)
+            return failures.front().error;
+        auto const primary = failures[state.primary_].error;
+        if (primary_only) {
+            for (auto const& failure : failures)
+                if (failure.error != primary)
+                    unreceived(failure);
+            return primary;
+        }
+        return report(state, primary);
+    }
+
+private:
+    static std::exception_ptr report(exit_state& state, std::exception_ptr const& primary) noexcept
+    {
+        try {
+            std::vector<exit_failure> failures;
+            if (state.several_)
+                failures.swap(state.several_->failures);
+            else
+                failures.push_back(std::move(state.single_));
+            return std::make_exception_ptr(exit_errors(std::move(failures), state.dropped_));
+        } catch (...) {
+            return primary;
+        }
+    }
+};
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_DETAIL_EXIT_STATE_ACCESS_HPP

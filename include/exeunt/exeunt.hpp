@@ -1,0 +1,14 @@
+#ifndef EXEUNT_EXEUNT_HPP
+#define EXEUNT_EXEUNT_HPP
+
+#include <exeunt/close_options.hpp>
+#include <exeunt/config.hpp>
+#include <exeunt/exit_errors.hpp>
+#include <exeunt/exit_handle.hpp>
+#include <exeunt/exit_observer.hpp>
+#include <exeunt/exit_stack.hpp>
+#include <exeunt/exit_state.hpp>
+#include <exeunt/on_exit.hpp>
+#include <exeunt/source_location.hpp>
+
+#endif // EXEUNT_EXEUNT_HPP

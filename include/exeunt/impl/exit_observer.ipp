@@ -1,0 +1,130 @@
+#ifndef EXEUNT_IMPL_EXIT_OBSERVER_IPP
+#define EXEUNT_IMPL_EXIT_OBSERVER_IPP
+
+#include <exeunt/exit_errors.hpp>
+#include <exeunt/exit_observer.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cstdio>
+#include <new>
+
+namespace exeunt {
+
+EXEUNT_DECL void exit_observer::exit_abandoned(exit_view const&) noexcept {}
+
+EXEUNT_DECL void exit_observer::stack_abandoned(
+    std::size_t, std::span<std::string_view const>) noexcept
+{
+}
+
+EXEUNT_DECL void exit_observer::failure_unreceived(exit_view const&, std::exception_ptr) noexcept {}
+
+namespace detail {
+
+// A text of a fixed size, built without allocating: its lines are written when memory may be gone.
+class line_buffer
+{
+public:
+    void append(std::string_view text) noexcept
+    {
+        auto const size = std::min(text.size(), sizeof text_ - 1 - used_);
+        std::copy_n(text.data(), size, text_ + used_);
+        used_ += size;
+    }
+
+    void append(std::size_t number) noexcept
+    {
+        char digits[20];
+        auto const end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+        append(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+    }
+
+    void write_to(std::FILE* file) noexcept
+    {
+        // One line is one line, whatever the message of an exception holds.
+        for (std::size_t i = 0; i != used_; ++i)
+            if (text_[i] == '\n')
+                text_[i] = ' ';
+        text_[used_++] = '\n';
+        std::fwrite(text_, 1, used_, file);
+    }
+
+private:
+    char text_[1024];
+    std::size_t used_ = 0;
+};
+
+class stderr_observer final : public exit_observer
+{
+public:
+    void stack_abandoned(
+        std::size_t count, std::span<std::string_view const> first_names) noexcept override
+    {
+        line_buffer line;
+        line.append("exeunt: a stack was destroyed with ");
+        line.append(count);
+        line.append(count == 1 ? " asynchronous exit" : " asynchronous exits");
+        line.append(" that never ended: ");
+        std::string_view separator;
+        for (auto name : first_names) {
+            line.append(separator);
+            line.append(name.empty() ? "(unnamed)" : name);
+            separator = ", ";
+        }
+        if (count > first_names.size()) {
+            line.append(" and ");
+            line.append(count - first_names.size());
+            line.append(" more");
+        }
+        line.write_to(stderr);
+    }
+
+    void failure_unreceived(exit_view const& exit, std::exception_ptr error) noexcept override
+    {
+        line_buffer line;
+        line.append("exeunt: a failure that no one receives, of exit ");
+        line.append(exit.name.empty() ? "(unnamed)" : exit.name);
+        if (exit.where.line != 0) {
+            line.append(" (");
+            line.append(exit.where.file);
+            line.append(":");
+            line.append(std::size_t{exit.where.line});
+            line.append(")");
+        }
+        line.append(": ");
+        try {
+            std::rethrow_exception(error);
+        } catch (std::exception const& exception) {
+            line.append(exception.what());
+        } catch (...) {
+            line.append("an exception that is no std::exception");
+        }
+        line.write_to(stderr);
+    }
+};
+
+inline std::atomic<exit_observer*>& default_observer_slot() noexcept
+{
+    // Never destroyed: stacks with static storage may outlive anything that is.
+    alignas(stderr_observer) static unsigned char storage[sizeof(stderr_observer)];
+    static std::atomic<exit_observer*> slot{::new (storage) stderr_observer};
+    return slot;
+}
+
+} // namespace detail
+
+EXEUNT_DECL exit_observer* default_observer() noexcept
+{
+    return detail::default_observer_slot().load(std::memory_order_acquire);
+}
+
+EXEUNT_DECL exit_observer* set_default_observer(exit_observer* observer) noexcept
+{
+    return detail::default_observer_slot().exchange(observer, std::memory_order_acq_rel);
+}
+
+} // namespace exeunt
+
+#endif // EXEUNT_IMPL_EXIT_OBSERVER_IPP

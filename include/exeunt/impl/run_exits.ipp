@@ -1,0 +1,142 @@
+#ifndef EXEUNT_IMPL_RUN_EXITS_IPP
+#define EXEUNT_IMPL_RUN_EXITS_IPP
+
+#include <exeunt/detail/run_exits.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace exeunt::detail {
+
+EXEUNT_DECL exit_view view_of(entry& e, std::size_t position, std::size_t depth) noexcept
+{
+    return {e.name(), e.where(), position, depth, e.table->async, {}};
+}
+
+EXEUNT_DECL void record_failure(entry& e, std::exception_ptr const& error, std::size_t position,
+    exit_state& state, close_options const& options) noexcept
+{
+    if (!e.table->best_effort)
+        exit_state_access::add(state, error, e.name(), e.where());
+    else if (auto* observer = observer_of(options))
+        observer->failure_unreceived(view_of(e, position, exit_state_access::depth(state)), error);
+}
+
+EXEUNT_DECL void run_sync_exit(
+    exit_list& list, entry& e, exit_state& state, close_options const& options) noexcept
+{
+    running_exit exit;
+    list.begin(e, exit);
+    try {
+        e.table->run(e, state);
+    } catch (...) {
+        record_failure(e, std::current_exception(), list.size(), state, options);
+        e.table->destroy(e);
+    }
+    list.end(exit);
+}
+
+EXEUNT_DECL void run_sync_exits(
+    exit_list& list, exit_state& state, close_options const& options) noexcept
+{
+    while (entry* e = list.newest())
+        run_sync_exit(list, *e, state, options);
+}
+
+EXEUNT_DECL std::exception_ptr outcome_of(exit_state& state, close_options const& options) noexcept
+{
+    return exit_state_access::outcome(
+        state, options.primary_only, [&](exit_failure const& failure) {
+            if (auto* observer = observer_of(options))
+                observer->failure_unreceived({failure.name, failure.where}, failure.error);
+        });
+}
+
+EXEUNT_DECL void report_unreceived(exit_state& state, close_options const& options) noexcept
+{
+    exit_state_access::drop_unreported(state);
+    if (auto* observer = observer_of(options))
+        for (auto const& failure : state.failures())
+            observer->failure_unreceived({failure.name, failure.where}, failure.error);
+}
+
+// Counts what a destroyed stack has lost, and keeps the names of the first few.
+class losses
+{
+public:
+    losses(exit_observer* observer, std::size_t depth) noexcept
+        : observer_(observer)
+        , depth_(depth)
+    {
+    }
+
+    void add(entry& e, std::size_t position) noexcept
+    {
+        if (count_ < names_.size()) {
+            auto const name = e.name();
+            auto& text = texts_[count_];
+            auto const size = std::min(name.size(), text.size());
+            std::copy_n(name.data(), size, text.data());
+            names_[count_] = {text.data(), size};
+        }
+        ++count_;
+        if (observer_)
+            observer_->exit_abandoned(view_of(e, position, depth_));
+    }
+
+    void report() const noexcept
+    {
+        if (observer_ && count_ != 0)
+            observer_->stack_abandoned(
+                count_, std::span(names_).first(std::min(count_, names_.size())));
+    }
+
+private:
+    exit_observer* observer_;
+    std::size_t depth_;
+    std::size_t count_ = 0;
+    // The names are copied: each is destroyed with its exit, before the report.
+    std::array<std::array<char, 64>, 4> texts_;
+    std::array<std::string_view, 4> names_;
+};
+
+EXEUNT_DECL void abandon_exits(exit_list& list, running_exit* running, exit_state& state,
+    close_options const& options) noexcept
+{
+    losses lost(observer_of(options), exit_state_access::depth(state));
+    if (running) {
+        entry& e = *running->running;
+        lost.add(e, list.size());
+        e.table->destroy(e);
+        list.end(*running);
+    }
+    while (entry* e = list.newest()) {
+        if (!e->table->async) {
+            run_sync_exit(list, *e, state, options);
+            continue;
+        }
+        if (exit_state_access::wants(state, e->table->filter))
+            lost.add(*e, list.size() - 1);
+        list.forget(*e);
+    }
+    lost.report();
+}
+
+EXEUNT_DECL std::vector<exit_view> pending_exits(exit_list const& list, entry* running,
+    std::optional<std::chrono::steady_clock::time_point> since, std::size_t depth)
+{
+    std::vector<exit_view> views;
+    views.reserve(list.size() + 1);
+    std::size_t position = list.size();
+    if (running) {
+        views.push_back(view_of(*running, position, depth));
+        views.back().running_since = since;
+    }
+    for (entry* e = list.newest(); e; e = e->older)
+        views.push_back(view_of(*e, --position, depth));
+    return views;
+}
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_IMPL_RUN_EXITS_IPP

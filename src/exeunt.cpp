@@ -1,0 +1,1 @@
+#include <exeunt/src.hpp>
