@@ -1,0 +1,134 @@
+#include "http_answers.hpp"
+
+#include <exeunt/async_with.hpp>
+#include <exeunt/exit_errors.hpp>
+
+#include "limits.hpp"
+#include "to_the_end.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace lease_server {
+
+namespace {
+
+constexpr std::string_view welcome =
+    "PUT /kv/<name> stores, GET /kv/<name> fetches, GET /fail fails\n";
+
+http_answer answer(http::status status, std::string body)
+{
+    http_answer made(status, 11);
+    made.set(http::field::server, "lease_server");
+    if (status != http::status::no_content) { // which has no body, not even one without content
+        made.set(http::field::content_type, "text/plain");
+        made.body() = std::move(body);
+        made.prepare_payload();
+    }
+    return made;
+}
+
+http_answer not_allowed(std::string_view allowed)
+{
+    auto made = refusal(http::status::method_not_allowed);
+    made.set(http::field::allow, allowed);
+    return made;
+}
+
+bool is_get(http_request const& request)
+{
+    return request.method() == http::verb::get || request.method() == http::verb::head;
+}
+
+bool is_key(std::string_view text)
+{
+    constexpr std::string_view marks = "-._~";
+    return !text.empty() && text.size() <= limits::key && std::ranges::all_of(text, [&](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+            || marks.find(c) != std::string_view::npos;
+    });
+}
+
+asio::awaitable<http_answer> fetch(lease& upstream, std::string_view key)
+{
+    auto value = co_await upstream->get(key);
+    if (!value)
+        co_return refusal(http::status::not_found);
+    co_return answer(http::status::ok, std::move(*value));
+}
+
+asio::awaitable<http_answer> put(lease& upstream, std::string_view key, std::string const& value)
+{
+    co_await upstream->set(key, value);
+    co_return answer(http::status::no_content, {});
+}
+
+asio::awaitable<http_answer> fail(lease& upstream)
+{
+    co_await upstream->set_without_its_value("unfinished");
+    throw std::runtime_error("failed on purpose, in the middle of a command");
+}
+
+// A request's work with the upstream. The lease is given back before the answer is written: a peer
+// that is slow to read does not keep it.
+template <class Work>
+asio::awaitable<http_answer> with_lease(connection_pool& pool, Work const& work)
+{
+    auto const executor = co_await asio::this_coro::executor;
+    std::exception_ptr failure;
+    try {
+        co_return co_await exeunt::async_with(
+            executor,
+            [&](exeunt::async_exit_stack& stack) -> asio::awaitable<http_answer> {
+                auto& upstream = *co_await stack.async_acquire(pool.take());
+                co_return co_await work(upstream);
+            },
+            to_the_end);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    // A code: the network, or the upstream, or no lease in time. Anything else is our own failure.
+    co_return refusal(exeunt::code_of(failure) ? http::status::service_unavailable
+                                               : http::status::internal_server_error);
+}
+
+} // namespace
+
+http_answer refusal(http::status status)
+{
+    return answer(status, std::string(http::obsolete_reason(status)) + '\n');
+}
+
+asio::awaitable<http_answer> answer_to(http_request const& request, connection_pool& pool)
+{
+    constexpr std::string_view values = "/kv/";
+    std::string_view const target = request.target();
+
+    if (request.version() == 11 && request.count(http::field::host) != 1)
+        co_return refusal(http::status::bad_request);
+    if (target.starts_with(values)) {
+        auto const key = target.substr(values.size());
+        if (!is_get(request) && request.method() != http::verb::put)
+            co_return not_allowed("GET, HEAD, PUT");
+        if (!is_key(key))
+            co_return refusal(http::status::bad_request);
+        if (is_get(request)) {
+            auto const work = [&](lease& upstream) { return fetch(upstream, key); };
+            co_return co_await with_lease(pool, work);
+        }
+        auto const work = [&](lease& upstream) { return put(upstream, key, request.body()); };
+        co_return co_await with_lease(pool, work);
+    }
+    if (target != "/" && target != "/fail")
+        co_return refusal(http::status::not_found);
+    if (!is_get(request))
+        co_return not_allowed("GET, HEAD");
+    if (target == "/fail")
+        co_return co_await with_lease(pool, fail);
+    co_return answer(http::status::ok, std::string(welcome));
+}
+
+} // namespace lease_server

@@ -1,0 +1,153 @@
+#include "upstream.hpp"
+
+#include "limits.hpp"
+#include "listener.hpp"
+#include "task_group.hpp"
+
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace lease_server {
+
+namespace {
+
+using store = std::unordered_map<std::string, std::string>;
+
+// The first word of a line, which loses it.
+std::string_view next_word(std::string_view& line)
+{
+    auto const end = line.find(' ');
+    auto const word = line.substr(0, end);
+    line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
+    return word;
+}
+
+std::optional<std::size_t> size_of_value(std::string_view word)
+{
+    std::size_t size = 0;
+    auto const [end, error] = std::from_chars(word.data(), word.data() + word.size(), size);
+    if (error != std::errc() || end != word.data() + word.size() || size > limits::value)
+        return std::nullopt;
+    return size;
+}
+
+// One connection of a client.
+class upstream_session
+{
+public:
+    upstream_session(tcp::socket socket, store& values, tally& count)
+        : socket_(std::move(socket))
+        , values_(values)
+        , counted_(count.upstream)
+    {
+    }
+
+    // Completes when the connection has come to an end.
+    asio::awaitable<void> run()
+    {
+        while (!finished_) {
+            auto const line = co_await read_line();
+            auto const answer = co_await obey(line);
+            co_await asio::async_write(socket_, asio::buffer(answer), asio::use_awaitable);
+        }
+    }
+
+private:
+    asio::awaitable<std::string> read_line()
+    {
+        auto const size = co_await asio::async_read_until(socket_,
+            asio::dynamic_buffer(received_, limits::upstream_line), '\n', asio::use_awaitable);
+        auto line = received_.substr(0, size - 1);
+        received_.erase(0, size);
+        co_return line;
+    }
+
+    asio::awaitable<std::string> obey(std::string_view line)
+    {
+        auto const command = next_word(line);
+        if (command == "GET") {
+            auto const found = values_.find(std::string(line));
+            if (found == values_.end())
+                co_return "NONE\n";
+            auto const& value = found->second;
+            co_return "VALUE " + std::to_string(value.size()) + '\n' + value + '\n';
+        }
+        if (command == "SET") {
+            std::string key(next_word(line));
+            auto const size = size_of_value(line);
+            if (key.empty() || !size)
+                co_return refuse("SET takes a key and a size");
+            auto value = co_await read_value(*size);
+            if (values_.size() >= limits::stored_keys && !values_.contains(key))
+                co_return refuse("the store is full");
+            values_.insert_or_assign(std::move(key), std::move(value));
+            co_return "STORED\n";
+        }
+        if (command == "RESET")
+            co_return "READY\n";
+        if (command == "QUIT") {
+            finished_ = true;
+            co_return "BYE\n";
+        }
+        co_return refuse("no such command");
+    }
+
+    // The value and the '\n' after it.
+    asio::awaitable<std::string> read_value(std::size_t size)
+    {
+        if (received_.size() < size + 1) {
+            co_await asio::async_read(socket_, asio::dynamic_buffer(received_),
+                asio::transfer_exactly(size + 1 - received_.size()), asio::use_awaitable);
+        }
+        auto value = received_.substr(0, size);
+        received_.erase(0, size + 1);
+        co_return value;
+    }
+
+    std::string refuse(std::string const& why)
+    {
+        finished_ = true;
+        return "ERROR " + why + '\n';
+    }
+
+    tcp::socket socket_;
+    store& values_;
+    open_connection counted_;
+    std::string received_;
+    bool finished_ = false;
+};
+
+asio::awaitable<void> serve(tcp::socket socket, store& values, tally& count)
+{
+    upstream_session session(std::move(socket), values, count);
+    try {
+        co_await session.run();
+    } catch (boost::system::system_error const&) {
+        // The client has left, or the upstream is stopping.
+    }
+}
+
+} // namespace
+
+tcp::endpoint start_upstream(exeunt::async_exit_stack& stack, unsigned short port, tally& count)
+{
+    auto& values = stack.emplace<store>();
+    auto& sessions = stack.emplace<task_group>(stack.get_executor());
+    auto& door = stack.emplace<listener>(stack.get_executor(), port);
+    stack.push(stage(count, "stop the upstream", [&sessions] { return sessions.leave(); }));
+    stack.push(stage(count, "close the upstream's door", [&door] { return door.close(); }));
+
+    door.open([&](tcp::socket socket) { sessions.spawn(serve(std::move(socket), values, count)); });
+    return door.where();
+}
+
+} // namespace lease_server

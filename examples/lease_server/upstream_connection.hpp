@@ -1,0 +1,56 @@
+#ifndef LEASE_SERVER_UPSTREAM_CONNECTION_HPP
+#define LEASE_SERVER_UPSTREAM_CONNECTION_HPP
+
+#include "tally.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lease_server {
+
+using tcp = asio::ip::tcp;
+
+// Where the upstream is: the addresses to try, one after the other.
+using upstream_address = std::vector<tcp::endpoint>;
+
+// The client's side of one connection to the upstream. One command at a time, each with a deadline;
+// what goes wrong is a system_error, after which the connection is good for nothing.
+class upstream_connection
+{
+public:
+    static asio::awaitable<upstream_connection> open(upstream_address const& where, tally& count);
+
+    asio::awaitable<std::optional<std::string>> get(std::string_view key);
+    asio::awaitable<void> set(std::string_view key, std::string_view value);
+
+    // Whoever has it next finds it as new.
+    asio::awaitable<void> reset();
+
+    asio::awaitable<void> quit();
+
+    // For requests that fail on purpose: nobody can tell what the next command would get to read.
+    asio::awaitable<void> set_without_its_value(std::string_view key);
+
+private:
+    upstream_connection(boost::beast::tcp_stream stream, tally& count);
+
+    asio::awaitable<void> send(std::string command);
+    asio::awaitable<std::string> answer();
+    asio::awaitable<void> expect(std::string_view answer);
+    asio::awaitable<std::string> value(std::size_t size);
+
+    boost::beast::tcp_stream stream_;
+    open_connection counted_;
+    std::string received_;
+};
+
+} // namespace lease_server
+
+#endif // LEASE_SERVER_UPSTREAM_CONNECTION_HPP
