@@ -76,6 +76,18 @@ need_boost()
     needed="$needed libboost1.81-dev"
 }
 
+# The library behind Asio's spawn, which one test uses. One that was not built with the Boost in use
+# would not do.
+want_boost_context()
+{
+    if [ -n "${CMAKE_TOOLCHAIN_FILE-}${Boost_ROOT-}${BOOST_ROOT-}${CMAKE_PREFIX_PATH-}" ]; then
+        return
+    fi
+    for config in /usr/lib/*/cmake/boost_context-1.*; do
+        [ -d "$config" ] || wanted="$wanted libboost-context1.81-dev"
+    done
+}
+
 # How to become root without being asked where nobody can answer; fails if there is no way.
 root_prefix()
 {
