@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(a_hundred_thousand_owned_values_are_destroyed_on_a_small_st
             exit_stack stack;
             for (int i = 0; i != 100000; ++i) {
                 stack.emplace<std::unique_ptr<int>>(std::make_unique<int>(i));
-                stack.adopt(i, [&](int&) { ++released; });
+                stack.adopt(int(i), [&](int&) { ++released; });
             }
             exit_stack moved = stack.pop_all();
         }

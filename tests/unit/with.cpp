@@ -95,6 +95,27 @@ BOOST_AUTO_TEST_CASE(with_body_that_throws_shows_the_identical_object_and_lets_i
     BOOST_TEST((out == error));
 }
 
+// C21
+BOOST_AUTO_TEST_CASE(with_context_whose_enter_fails_unwinds_the_earlier_with_that_error_C21)
+{
+    struct refuses
+    {
+        std::exception_ptr error;
+        void enter() { std::rethrow_exception(error); }
+        void exit(exit_state&) { BOOST_ERROR("was never entered"); }
+    };
+    std::exception_ptr const error = make_boom(1);
+    std::exception_ptr seen;
+    std::exception_ptr const out = caught([&] {
+        exeunt::with([&](exit_stack& stack) {
+            stack.push([&](exit_state& state) { seen = state.error(); });
+            stack.enter(refuses{error});
+        });
+    });
+    BOOST_TEST((seen == error));
+    BOOST_TEST((out == error));
+}
+
 // C29
 BOOST_AUTO_TEST_CASE(with_body_whose_failure_is_suppressed_returns_a_default_result_C29)
 {
