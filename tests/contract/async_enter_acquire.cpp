@@ -24,7 +24,8 @@ public:
     token_context(event_log& log, scripted_source<std::string>& source)
         : log_(&log)
         , source_(&source)
-    {}
+    {
+    }
 
     template <class Token>
     auto async_enter(Token&& token)
@@ -52,7 +53,8 @@ public:
     awaitable_context(event_log& log, scripted_source<std::string>& source)
         : log_(&log)
         , source_(&source)
-    {}
+    {
+    }
 
     asio::awaitable<std::string> async_enter()
     {
@@ -232,8 +234,7 @@ BOOST_AUTO_TEST_CASE(async_with_failed_enter_unwinds_the_earlier_ones_with_that_
 BOOST_AUTO_TEST_CASE(async_acquire_that_succeeds_as_it_is_cancelled_is_registered)
 {
     numbers.succeeds_when_cut([] { return 5; });
-    stack.async_acquire(
-        numbers.async_get(asio::deferred), release(), cancellable(into(acquired)));
+    stack.async_acquire(numbers.async_get(asio::deferred), release(), cancellable(into(acquired)));
     drive();
     signal.emit(asio::cancellation_type::terminal);
     drive();
@@ -282,8 +283,7 @@ BOOST_AUTO_TEST_CASE(async_with_acquire_that_succeeds_as_the_body_is_cancelled_i
 // C22: emitted between the success of the operation and its completion
 BOOST_AUTO_TEST_CASE(async_acquire_cancelled_after_its_success_is_registered)
 {
-    stack.async_acquire(
-        numbers.async_get(asio::deferred), release(), cancellable(into(acquired)));
+    stack.async_acquire(numbers.async_get(asio::deferred), release(), cancellable(into(acquired)));
     drive();
     numbers.answer(6); // posted, not yet delivered
     signal.emit(asio::cancellation_type::terminal);
@@ -484,19 +484,21 @@ BOOST_AUTO_TEST_CASE(async_acquire_two_in_flight_one_fails_the_other_is_released
 // An operation may complete with an error_code before the value, or with the value alone.
 BOOST_AUTO_TEST_CASE(async_acquire_takes_operations_of_any_signature)
 {
-    auto with_code = asio::async_initiate<asio::deferred_t const,
-        void(boost::system::error_code, int)>(
-        [](auto handler) { asio::post(asio::append(std::move(handler), boost::system::error_code(), 1)); },
-        asio::deferred);
+    auto with_code =
+        asio::async_initiate<asio::deferred_t const, void(boost::system::error_code, int)>(
+            [](auto handler) {
+                asio::post(asio::append(std::move(handler), boost::system::error_code(), 1));
+            },
+            asio::deferred);
     auto bare = asio::async_initiate<asio::deferred_t const, void(int)>(
         [](auto handler) { asio::post(asio::append(std::move(handler), 2)); }, asio::deferred);
-    auto failing = asio::async_initiate<asio::deferred_t const,
-        void(boost::system::error_code, int)>(
-        [](auto handler) {
-            asio::post(asio::append(
-                std::move(handler), boost::system::error_code(asio::error::eof), 3));
-        },
-        asio::deferred);
+    auto failing =
+        asio::async_initiate<asio::deferred_t const, void(boost::system::error_code, int)>(
+            [](auto handler) {
+                asio::post(asio::append(
+                    std::move(handler), boost::system::error_code(asio::error::eof), 3));
+            },
+            asio::deferred);
     outcome_of<int*> one;
     outcome_of<int*> two;
     outcome_of<int*> three;

@@ -50,10 +50,8 @@ BOOST_AUTO_TEST_CASE(async_close_failure_after_a_suspension_comes_out_as_it_is)
 // C41, C49
 BOOST_AUTO_TEST_CASE(async_close_every_exit_runs_whatever_the_ones_before_it_threw)
 {
-    std::vector<std::exception_ptr> const thrown{
-        failure("runtime_error"),
-        std::make_exception_ptr(42),
-        std::make_exception_ptr(static_cast<char const*>("text")),
+    std::vector<std::exception_ptr> const thrown{failure("runtime_error"),
+        std::make_exception_ptr(42), std::make_exception_ptr(static_cast<char const*>("text")),
         failure(boost::system::error_code(asio::error::eof))};
     for (shape const each : all_shapes) {
         for (std::exception_ptr const& what : thrown) {
@@ -184,8 +182,7 @@ BOOST_AUTO_TEST_CASE(async_close_nested_exceptions_are_kept)
     stack.push([]() -> asio::awaitable<void> {
         try {
             throw test_error("inner");
-        }
-        catch (...) {
+        } catch (...) {
             std::throw_with_nested(test_error("outer"));
         }
         co_return;
@@ -195,13 +192,11 @@ BOOST_AUTO_TEST_CASE(async_close_nested_exceptions_are_kept)
     BOOST_REQUIRE(failures.size() == 2u);
     try {
         std::rethrow_exception(failures[0].error);
-    }
-    catch (test_error const& outer) {
+    } catch (test_error const& outer) {
         try {
             std::rethrow_if_nested(outer);
             BOOST_ERROR("the nested exception is gone");
-        }
-        catch (test_error const& inner) {
+        } catch (test_error const& inner) {
             BOOST_TEST(inner.what() == "inner");
         }
     }
@@ -265,9 +260,9 @@ BOOST_AUTO_TEST_CASE(async_close_each_failure_carries_name_and_place_of_its_exit
     auto c = script("c").at_once(failure("ec"));
     auto d = script("d").at_once(failure("ed"));
     std::uint32_t const before = __LINE__;
-    stack.push(exeunt::on_exit(a.awaitable()).named("first name"));  // + 1
-    stack.push(b.handler_function());                                // + 2
-    stack.push(exeunt::on_exit(c.function()).named("third name"));   // + 3
+    stack.push(exeunt::on_exit(a.awaitable()).named("first name")); // + 1
+    stack.push(b.handler_function()); // + 2
+    stack.push(exeunt::on_exit(c.function()).named("third name")); // + 3
     stack.adopt(0, [&](int&) { std::rethrow_exception(failure("e")); }); // + 4
     push(d, shape::operation);
     closed().expect_error("[ed, e, ec, eb, ea]");

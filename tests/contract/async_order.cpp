@@ -66,7 +66,8 @@ struct noting
     noting(event_log& l, std::string n)
         : log(&l)
         , name(std::move(n))
-    {}
+    {
+    }
 
     noting(noting const&) = delete;
     noting& operator=(noting const&) = delete;
@@ -80,7 +81,8 @@ struct async_context
 {
     explicit async_context(event_log& l)
         : log(&l)
-    {}
+    {
+    }
 
     asio::awaitable<void> async_exit(exit_state&)
     {
@@ -95,7 +97,8 @@ struct entered_context
 {
     explicit entered_context(event_log& l)
         : log(&l)
-    {}
+    {
+    }
 
     asio::awaitable<int> async_enter()
     {
@@ -159,9 +162,7 @@ BOOST_AUTO_TEST_CASE(async_close_all_kinds_of_exits_share_one_order)
     BOOST_TEST(entered.value.value_or(0) == 5);
     outcome_of<int*> acquired;
     stack.async_acquire(
-        six(),
-        [&](int& value) { log("+acquired" + std::to_string(value)); },
-        into(acquired));
+        six(), [&](int& value) { log("+acquired" + std::to_string(value)); }, into(acquired));
     drive();
     acquired.expect_success();
     log.expect("enter");

@@ -86,8 +86,7 @@ BOOST_AUTO_TEST_CASE(exit_state_holds_the_object_that_the_body_threw)
             s.push(a.state_awaitable());
             try {
                 throw test_error("body");
-            }
-            catch (...) {
+            } catch (...) {
                 thrown = std::current_exception();
                 throw;
             }

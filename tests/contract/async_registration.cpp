@@ -32,8 +32,7 @@ BOOST_AUTO_TEST_CASE(callback_arguments_are_passed_on_as_rvalues)
 {
     std::unique_ptr<int> sync_got;
     std::unique_ptr<int> async_got;
-    stack.callback(
-        [&](std::unique_ptr<int>&& value) { sync_got = std::move(value); },
+    stack.callback([&](std::unique_ptr<int>&& value) { sync_got = std::move(value); },
         std::make_unique<int>(1));
     stack.push_async_callback(
         [&](std::unique_ptr<int> value) -> asio::awaitable<void> {
@@ -230,7 +229,8 @@ struct enterable
 {
     explicit enterable(event_log& l)
         : log(&l)
-    {}
+    {
+    }
 
     void enter() { log->add("enter"); }
     void exit(exit_state&) { log->add("exit"); }
@@ -241,7 +241,8 @@ struct async_enterable
 {
     explicit async_enterable(event_log& l)
         : log(&l)
-    {}
+    {
+    }
 
     asio::awaitable<void> async_enter()
     {
@@ -290,7 +291,8 @@ struct throwing_callable
     throwing_callable(event_log& l, bool const& throws_now)
         : log(&l)
         , armed(&throws_now)
-    {}
+    {
+    }
 
     throwing_callable(throwing_callable const& other)
         : log(other.log)
@@ -327,7 +329,8 @@ struct throws_when_entered
 {
     explicit throws_when_entered(event_log& l)
         : log(&l)
-    {}
+    {
+    }
 
     void enter() { throw test_error("enter"); }
     void exit(exit_state&) { log->add("exit"); }
@@ -338,7 +341,8 @@ struct async_throws_when_entered
 {
     explicit async_throws_when_entered(event_log& l)
         : log(&l)
-    {}
+    {
+    }
 
     int enter() { throw test_error("enter"); }
 

@@ -213,8 +213,7 @@ BOOST_AUTO_TEST_CASE(async_close_exit_completed_elsewhere_the_next_runs_on_the_s
     int elsewhere = 0;
     bool completed_elsewhere = false;
     for (shape const each : all_shapes)
-        push(
-            script("x").at_once().runs([&] { elsewhere += home.running_here() ? 0 : 1; }), each);
+        push(script("x").at_once().runs([&] { elsewhere += home.running_here() ? 0 : 1; }), each);
     stack.push([&](exit_handler handler) {
         asio::post(other.get_executor(), [&, h = std::move(handler)]() mutable {
             completed_elsewhere = !home.running_here();
@@ -249,8 +248,8 @@ BOOST_AUTO_TEST_CASE(exit_handler_carries_executor_allocator_and_a_connected_slo
         BOOST_TEST(asio::get_associated_cancellation_slot(handler).is_connected());
         BOOST_TEST(!asio::get_associated_cancellation_slot(handler).has_handler());
         auto allocator = asio::get_associated_allocator(handler);
-        using byte_allocator = typename std::allocator_traits<
-            decltype(allocator)>::template rebind_alloc<std::byte>;
+        using byte_allocator =
+            typename std::allocator_traits<decltype(allocator)>::template rebind_alloc<std::byte>;
         byte_allocator bytes(allocator);
         std::byte* const block = bytes.allocate(10);
         bytes.deallocate(block, 10);
@@ -406,8 +405,10 @@ BOOST_AUTO_TEST_CASE(async_run_now_and_acquire_memory_is_freed_before_the_final_
     enter.initiate([&](auto handler) { stack.async_enter(entered(), std::move(handler)); });
     drive();
     enter.expect_completed();
-    acquire.initiate(
-        [&](auto handler) { stack.async_acquire(one::get(), [](int&) {}, std::move(handler)); });
+    acquire.initiate([&](auto handler) {
+        stack.async_acquire(
+            one::get(), [](int&) {}, std::move(handler));
+    });
     drive();
     acquire.expect_completed();
     BOOST_TEST(stack.size() == 2u);
@@ -429,8 +430,8 @@ BOOST_AUTO_TEST_CASE(async_close_captures_die_before_the_next_older_exit_starts)
                 push(later ? exit.posted() : exit.at_once(), each);
                 log.clear();
                 closed().expect_success();
-                bool const frame = each == shape::awaitable || each == shape::state_awaitable ||
-                    each == shape::awaitable_context;
+                bool const frame = each == shape::awaitable || each == shape::state_awaitable
+                    || each == shape::awaitable_context;
                 log.expect(frame ? "+a -a %a ~a +older -older" : "+a -a ~a +older -older");
             }
         }

@@ -172,8 +172,7 @@ BOOST_AUTO_TEST_CASE(async_close_from_an_awaitable_exit_before_its_first_suspens
     stack.push([&]() -> asio::awaitable<void> {
         try {
             co_await stack.async_close(asio::use_awaitable);
-        }
-        catch (...) {
+        } catch (...) {
             seen = std::current_exception();
         }
         log("survived");
@@ -212,8 +211,7 @@ BOOST_AUTO_TEST_CASE(async_close_from_an_exit_that_has_suspended_waits_until_it_
         co_await script("work").posted().async_operation(asio::use_awaitable);
         try {
             co_await stack.async_close(asio::use_awaitable);
-        }
-        catch (...) {
+        } catch (...) {
             seen = std::current_exception();
             throw;
         }
@@ -324,7 +322,8 @@ BOOST_AUTO_TEST_CASE(push_by_an_exit_while_closing_runs_next_after_the_exit_has_
 BOOST_AUTO_TEST_CASE(push_by_a_sync_exit_while_closing_runs_next)
 {
     push_note("older");
-    stack.push(script("reg").runs([&] { push(script("late").posted(), shape::awaitable); }).function());
+    stack.push(
+        script("reg").runs([&] { push(script("late").posted(), shape::awaitable); }).function());
     closed().expect_success();
     log.expect("+reg -reg +late -late +older -older");
 }
@@ -346,11 +345,10 @@ BOOST_AUTO_TEST_CASE(push_twice_by_an_exit_while_closing_runs_these_in_reverse)
 BOOST_AUTO_TEST_CASE(push_by_a_late_exit_runs_next_too)
 {
     push_note("outer");
-    stack.push(script("reg")
-                   .runs([&] {
-                       stack.push(script("late").runs([&] { push_note("later"); }).function());
-                   })
-                   .function());
+    stack.push(
+        script("reg")
+            .runs([&] { stack.push(script("late").runs([&] { push_note("later"); }).function()); })
+            .function());
     closed().expect_success();
     log.expect("+reg -reg +late -late +later -later +outer -outer");
 }
@@ -403,8 +401,7 @@ BOOST_AUTO_TEST_CASE(push_at_any_moment_of_closing_is_run_or_throws)
         bool ran = false;
         try {
             stack.push([&] { ran = true; });
-        }
-        catch (exeunt::stack_closed const&) {
+        } catch (exeunt::stack_closed const&) {
             registered = false;
         }
         drive();

@@ -18,7 +18,8 @@ struct immovable
         : log(&l)
         , name(std::move(n))
         , value(v)
-    {}
+    {
+    }
 
     immovable(immovable const&) = delete;
     immovable& operator=(immovable const&) = delete;
@@ -33,7 +34,8 @@ struct sync_context
 {
     explicit sync_context(event_log& l)
         : log(&l)
-    {}
+    {
+    }
 
     void exit(exit_state&) { log->add("exit"); }
     event_log* log;
@@ -43,7 +45,8 @@ struct number_context
 {
     explicit number_context(int& n)
         : number(&n)
-    {}
+    {
+    }
 
     int& enter() { return *number; }
     void exit(exit_state&) { *number = 0; }
@@ -54,7 +57,8 @@ struct both_exits
 {
     explicit both_exits(event_log& l)
         : log(&l)
-    {}
+    {
+    }
 
     void exit(exit_state&) { log->add("exit"); }
 
@@ -78,9 +82,8 @@ BOOST_AUTO_TEST_CASE(push_and_callback_return_handles_that_differ)
     exit_handle const b = stack.callback([] {});
     exit_handle const c = stack.push([]() -> asio::awaitable<void> { co_return; });
     exit_handle const d = stack.push_async_callback([]() -> asio::awaitable<void> { co_return; });
-    exit_handle const e = stack.push_async_exit([](exit_state&) -> asio::awaitable<void> {
-        co_return;
-    });
+    exit_handle const e =
+        stack.push_async_exit([](exit_state&) -> asio::awaitable<void> { co_return; });
     BOOST_CHECK(a != exit_handle());
     BOOST_CHECK(a != b);
     BOOST_CHECK(b != c);
@@ -199,9 +202,8 @@ BOOST_AUTO_TEST_CASE(adopt_calls_the_release_with_any_value)
     int& zero = stack.adopt(0, [&](int& v) { log("int" + std::to_string(v)); });
     stack.adopt(nullptr, [&](std::nullptr_t&) { log("nullptr"); });
     stack.adopt(static_cast<char*>(nullptr), [&](char*& p) { log(p ? "pointer" : "null"); });
-    stack.adopt(std::make_unique<int>(3), [&](std::unique_ptr<int>& p) {
-        log(std::to_string(*p));
-    });
+    stack.adopt(
+        std::make_unique<int>(3), [&](std::unique_ptr<int>& p) { log(std::to_string(*p)); });
     stack.adopt(std::string("text"), [&](std::string const& s) { log(s); });
     BOOST_TEST(zero == 0);
     zero = 4;
@@ -270,9 +272,8 @@ BOOST_AUTO_TEST_CASE(adopt_value_is_destroyed_after_its_release)
 {
     auto release = script("release");
     push_note("older");
-    stack.adopt(std::make_unique<immovable>(log, "value"), [&](std::unique_ptr<immovable>&) {
-        return release.async_operation(asio::deferred);
-    });
+    stack.adopt(std::make_unique<immovable>(log, "value"),
+        [&](std::unique_ptr<immovable>&) { return release.async_operation(asio::deferred); });
     close();
     log.expect("+release");
     release.answer();
@@ -315,8 +316,7 @@ BOOST_AUTO_TEST_CASE(emplace_values_are_destroyed_at_their_turn_in_reverse_order
 // A spec may stand where a release or a context is expected.
 BOOST_AUTO_TEST_CASE(specs_stand_for_releases_and_contexts)
 {
-    stack.adopt(
-        1,
+    stack.adopt(1,
         exeunt::on_exit([&](int& v) { log("release" + std::to_string(v)); })
             .named("release")
             .only_on_failure());

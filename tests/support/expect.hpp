@@ -53,14 +53,10 @@ private:
 inline bool expect(bool ok, std::string const& what, where_t where = where_t::current())
 {
     allocation_pause const pause;
-    boost::test_tools::tt_detail::report_assertion(
-        boost::test_tools::assertion_result(ok),
+    boost::test_tools::tt_detail::report_assertion(boost::test_tools::assertion_result(ok),
         ::boost::unit_test::lazy_ostream::instance() << what,
-        boost::unit_test::const_string(where.file),
-        where.line,
-        boost::test_tools::tt_detail::CHECK,
-        boost::test_tools::tt_detail::CHECK_MSG,
-        0);
+        boost::unit_test::const_string(where.file), where.line, boost::test_tools::tt_detail::CHECK,
+        boost::test_tools::tt_detail::CHECK_MSG, 0);
     return ok;
 }
 
@@ -69,7 +65,8 @@ struct test_error : std::runtime_error
 {
     explicit test_error(std::string const& name)
         : std::runtime_error(name)
-    {}
+    {
+    }
 };
 
 inline std::exception_ptr failure(std::string const& name)
@@ -97,8 +94,7 @@ inline std::string describe(std::exception_ptr const& error)
         return "none";
     try {
         std::rethrow_exception(error);
-    }
-    catch (exeunt::exit_errors const& all) {
+    } catch (exeunt::exit_errors const& all) {
         std::string text = "[";
         for (exeunt::exit_failure const& one : all.failures()) {
             if (text.size() > 1)
@@ -106,23 +102,18 @@ inline std::string describe(std::exception_ptr const& error)
             text += describe(one.error);
         }
         return text + "]";
-    }
-    catch (boost::system::system_error const& e) {
+    } catch (boost::system::system_error const& e) {
         if (e.code() == asio::error::operation_aborted)
             return "cancelled";
-        return std::string("code ") + e.code().category().name() + ":" +
-            std::to_string(e.code().value());
-    }
-    catch (exeunt::stack_closed const&) {
+        return std::string("code ") + e.code().category().name() + ":"
+            + std::to_string(e.code().value());
+    } catch (exeunt::stack_closed const&) {
         return "stack_closed";
-    }
-    catch (std::exception const& e) {
+    } catch (std::exception const& e) {
         return e.what();
-    }
-    catch (int number) {
+    } catch (int number) {
         return std::to_string(number);
-    }
-    catch (...) {
+    } catch (...) {
         return "unknown";
     }
 }
@@ -134,11 +125,9 @@ inline std::vector<exeunt::exit_failure> failures_of(std::exception_ptr const& e
         return {};
     try {
         std::rethrow_exception(error);
-    }
-    catch (exeunt::exit_errors const& all) {
+    } catch (exeunt::exit_errors const& all) {
         return {all.failures().begin(), all.failures().end()};
-    }
-    catch (...) {
+    } catch (...) {
         return {exeunt::exit_failure{error, {}, {}}};
     }
 }
@@ -158,18 +147,14 @@ inline bool is_broken_promise(std::exception_ptr const& error)
         return false;
     try {
         std::rethrow_exception(error);
-    }
-    catch (std::future_error const& e) {
+    } catch (std::future_error const& e) {
         return e.code() == std::future_errc::broken_promise;
-    }
-    catch (boost::system::system_error const& e) {
-        return e.code() == std::make_error_code(std::future_errc::broken_promise) ||
-            e.code() == boost::system::errc::broken_pipe;
-    }
-    catch (std::system_error const& e) {
+    } catch (boost::system::system_error const& e) {
+        return e.code() == std::make_error_code(std::future_errc::broken_promise)
+            || e.code() == boost::system::errc::broken_pipe;
+    } catch (std::system_error const& e) {
         return e.code() == std::future_errc::broken_promise;
-    }
-    catch (...) {
+    } catch (...) {
         return false;
     }
 }
@@ -223,10 +208,8 @@ public:
         allocation_pause const pause;
         std::string const found = text();
         words_.clear();
-        return support::expect(
-            found == expected,
-            "events: expected \"" + std::string(expected) + "\", found \"" + found + "\"",
-            where);
+        return support::expect(found == expected,
+            "events: expected \"" + std::string(expected) + "\", found \"" + found + "\"", where);
     }
 
 private:
@@ -240,12 +223,14 @@ public:
     capture_mark(event_log& log, std::string word)
         : log_(&log)
         , word_(std::move(word))
-    {}
+    {
+    }
 
     capture_mark(capture_mark&& other) noexcept
         : log_(std::exchange(other.log_, nullptr))
         , word_(std::move(other.word_))
-    {}
+    {
+    }
 
     capture_mark& operator=(capture_mark&&) = delete;
 
@@ -281,40 +266,32 @@ struct outcome
     // The very exception object.
     bool expect_error(std::exception_ptr const& expected, where_t where = where_t::current()) const
     {
-        return expect_once(where) &&
-            expect(
-                   error == expected,
-                   "expected the exception object " + describe(expected) + ", found " +
-                       describe(error) +
-                       (describe(expected) == describe(error) ? " (another object)" : ""),
-                   where);
+        return expect_once(where)
+            && expect(error == expected,
+                "expected the exception object " + describe(expected) + ", found " + describe(error)
+                    + (describe(expected) == describe(error) ? " (another object)" : ""),
+                where);
     }
 
     bool expect_error(std::string_view expected, where_t where = where_t::current()) const
     {
-        return expect_once(where) &&
-            expect(
-                   describe(error) == expected,
-                   "expected " + std::string(expected) + ", found " + describe(error),
-                   where);
+        return expect_once(where)
+            && expect(describe(error) == expected,
+                "expected " + std::string(expected) + ", found " + describe(error), where);
     }
 
     bool expect_code(boost::system::error_code expected, where_t where = where_t::current()) const
     {
-        return expect_once(where) &&
-            expect(
-                   exeunt::code_of(error) == expected,
-                   "expected the code " + expected.message() + ", found " + describe(error),
-                   where);
+        return expect_once(where)
+            && expect(exeunt::code_of(error) == expected,
+                "expected the code " + expected.message() + ", found " + describe(error), where);
     }
 
     bool expect_stack_closed(where_t where = where_t::current()) const
     {
-        return expect_once(where) &&
-            expect(
-                   is_stack_closed(error),
-                   "expected stack_closed, found " + describe(error),
-                   where);
+        return expect_once(where)
+            && expect(
+                is_stack_closed(error), "expected stack_closed, found " + describe(error), where);
     }
 
     bool expect_once(where_t where = where_t::current()) const
@@ -371,10 +348,8 @@ public:
 
     bool expect_flat(where_t where = where_t::current()) const
     {
-        return expect(
-            spread() < 64u * 1024u,
-            "the native stack grew by " + std::to_string(spread()) + " bytes",
-            where);
+        return expect(spread() < 64u * 1024u,
+            "the native stack grew by " + std::to_string(spread()) + " bytes", where);
     }
 
 private:

@@ -36,12 +36,14 @@ public:
 
     explicit counting_allocator(allocation_record& record) noexcept
         : record_(&record)
-    {}
+    {
+    }
 
     template <class U>
     counting_allocator(counting_allocator<U> const& other) noexcept
         : record_(other.record_)
-    {}
+    {
+    }
 
     T* allocate(std::size_t n)
     {
@@ -78,7 +80,8 @@ public:
     explicit probe(asio::io_context& context, event_log* log = nullptr)
         : executor_(track(context, executor))
         , log_(log)
-    {}
+    {
+    }
 
     probe(probe const&) = delete;
     probe& operator=(probe const&) = delete;
@@ -93,12 +96,14 @@ public:
 
         explicit handler(probe& owner) noexcept
             : owner_(&owner)
-        {}
+        {
+        }
 
         handler(handler&& other) noexcept
             : owner_(std::exchange(other.owner_, nullptr))
             , last_(other.last_)
-        {}
+        {
+        }
 
         handler& operator=(handler&&) = delete;
 
@@ -155,19 +160,17 @@ public:
     // Completed, as it should be, with an error or without.
     bool expect_completed(where_t where = where_t::current())
     {
-        return result.expect_once(where) && expect(drops == 0, "the handler was dropped", where) &&
-            expect(
-                   allocations.allocations != 0,
-                   "the handler's allocator has not been used",
-                   where) &&
-            expect(executor.works == 0, "work of the handler's executor is still held", where);
+        return result.expect_once(where) && expect(drops == 0, "the handler was dropped", where)
+            && expect(
+                allocations.allocations != 0, "the handler's allocator has not been used", where)
+            && expect(executor.works == 0, "work of the handler's executor is still held", where);
     }
 
     bool expect_dropped(where_t where = where_t::current())
     {
-        return result.expect_pending(where) &&
-            expect(drops == 1, "dropped " + std::to_string(drops) + " times", where) &&
-            expect(allocations.live == 0, "memory of the handler's allocator leaked", where);
+        return result.expect_pending(where)
+            && expect(drops == 1, "dropped " + std::to_string(drops) + " times", where)
+            && expect(allocations.live == 0, "memory of the handler's allocator leaked", where);
     }
 
     outcome result;

@@ -86,7 +86,8 @@ class default_observer_guard : public recording_observer
 public:
     default_observer_guard()
         : former_(exeunt::set_default_observer(this))
-    {}
+    {
+    }
 
     default_observer_guard(default_observer_guard const&) = delete;
     default_observer_guard& operator=(default_observer_guard const&) = delete;

@@ -29,73 +29,42 @@
 namespace support {
 
 enum class shape {
-    function,            // []
-    state_function,      // [](exit_state&)
-    sync_context,        // exit(exit_state&)
-    awaitable,           // []() -> awaitable<void>
-    state_awaitable,     // [](exit_state&) -> awaitable<void>
-    returns_operation,   // [] { return op(deferred); }
-    state_operation,     // [](exit_state&) { return op(deferred); }
-    handler_function,    // [](auto handler)
-    state_handler,       // [](exit_state&, auto handler)
-    operation,           // op(deferred)
-    token_context,       // async_exit(exit_state&, token)
-    awaitable_context,   // async_exit(exit_state&) -> awaitable<void>
+    function, // []
+    state_function, // [](exit_state&)
+    sync_context, // exit(exit_state&)
+    awaitable, // []() -> awaitable<void>
+    state_awaitable, // [](exit_state&) -> awaitable<void>
+    returns_operation, // [] { return op(deferred); }
+    state_operation, // [](exit_state&) { return op(deferred); }
+    handler_function, // [](auto handler)
+    state_handler, // [](exit_state&, auto handler)
+    operation, // op(deferred)
+    token_context, // async_exit(exit_state&, token)
+    awaitable_context, // async_exit(exit_state&) -> awaitable<void>
 };
 
-inline constexpr std::array all_shapes{
-    shape::function,
-    shape::state_function,
-    shape::sync_context,
-    shape::awaitable,
-    shape::state_awaitable,
-    shape::returns_operation,
-    shape::state_operation,
-    shape::handler_function,
-    shape::state_handler,
-    shape::operation,
-    shape::token_context,
+inline constexpr std::array all_shapes{shape::function, shape::state_function, shape::sync_context,
+    shape::awaitable, shape::state_awaitable, shape::returns_operation, shape::state_operation,
+    shape::handler_function, shape::state_handler, shape::operation, shape::token_context,
     shape::awaitable_context};
 
 inline constexpr std::array sync_shapes{
     shape::function, shape::state_function, shape::sync_context};
 
-inline constexpr std::array async_shapes{
-    shape::awaitable,
-    shape::state_awaitable,
-    shape::returns_operation,
-    shape::state_operation,
-    shape::handler_function,
-    shape::state_handler,
-    shape::operation,
-    shape::token_context,
-    shape::awaitable_context};
+inline constexpr std::array async_shapes{shape::awaitable, shape::state_awaitable,
+    shape::returns_operation, shape::state_operation, shape::handler_function, shape::state_handler,
+    shape::operation, shape::token_context, shape::awaitable_context};
 
 // Those that are given the exit_state&.
-inline constexpr std::array seeing_shapes{
-    shape::state_function,
-    shape::sync_context,
-    shape::state_awaitable,
-    shape::state_operation,
-    shape::state_handler,
-    shape::token_context,
+inline constexpr std::array seeing_shapes{shape::state_function, shape::sync_context,
+    shape::state_awaitable, shape::state_operation, shape::state_handler, shape::token_context,
     shape::awaitable_context};
 
 inline char const* name_of(shape s)
 {
-    constexpr std::array names{
-        "function",
-        "state_function",
-        "sync_context",
-        "awaitable",
-        "state_awaitable",
-        "returns_operation",
-        "state_operation",
-        "handler_function",
-        "state_handler",
-        "operation",
-        "token_context",
-        "awaitable_context"};
+    constexpr std::array names{"function", "state_function", "sync_context", "awaitable",
+        "state_awaitable", "returns_operation", "state_operation", "handler_function",
+        "state_handler", "operation", "token_context", "awaitable_context"};
     return names[static_cast<std::size_t>(s)];
 }
 
@@ -127,7 +96,8 @@ public:
 
     scripted_exit(event_log& log, std::string name)
         : script_(std::make_shared<script>(log, std::move(name)))
-    {}
+    {
+    }
 
     // ---- what it does: by default an async shape waits for its answer, a sync one succeeds
 
@@ -190,10 +160,7 @@ public:
     }
 
     // Destroys the handler without calling it.
-    void drop()
-    {
-        auto const gone = std::move(script_->pending);
-    }
+    void drop() { auto const gone = std::move(script_->pending); }
 
     bool running() const { return script_->pending != nullptr; }
     int begins() const { return script_->begins; }
@@ -227,9 +194,8 @@ public:
 
     auto state_awaitable() const
     {
-        return [c = capture(*this)](exeunt::exit_state& state) {
-            return awaitable_of(c.get(), &state);
-        };
+        return [c = capture(*this)](
+                   exeunt::exit_state& state) { return awaitable_of(c.get(), &state); };
     }
 
     auto returns_operation() const
@@ -246,9 +212,8 @@ public:
 
     auto handler_function() const
     {
-        return [c = capture(*this)](auto handler) {
-            begin(c.get(), nullptr, true, std::move(handler));
-        };
+        return [c = capture(*this)](
+                   auto handler) { begin(c.get(), nullptr, true, std::move(handler)); };
     }
 
     auto state_handler() const
@@ -288,7 +253,8 @@ private:
     {
         explicit pending_handler(Handler&& h)
             : handler(std::move(h))
-        {}
+        {
+        }
 
         void complete(std::exception_ptr result, bool post) override
         {
@@ -307,21 +273,16 @@ private:
         script(event_log& l, std::string n)
             : log(&l)
             , name(std::move(n))
-        {}
+        {
+        }
 
         void note_begin(exeunt::exit_state* state)
         {
             ++begins;
             log->add("+" + name);
             if (state) {
-                seen.push_back(
-                    {state->error(),
-                     state->cause(),
-                     state->failed(),
-                     state->cancelled(),
-                     state->forced(),
-                     state->code(),
-                     state->failures().size()});
+                seen.push_back({state->error(), state->cause(), state->failed(), state->cancelled(),
+                    state->forced(), state->code(), state->failures().size()});
                 if (state_hook)
                     state_hook(*state);
             }
@@ -398,7 +359,8 @@ private:
     public:
         explicit capture(scripted_exit const& of)
             : script_(of.script_)
-        {}
+        {
+        }
 
         capture(capture&&) noexcept = default;
         capture& operator=(capture&&) = delete;
@@ -420,7 +382,8 @@ private:
     public:
         explicit frame_mark(script_ptr const& s)
             : script_(s)
-        {}
+        {
+        }
 
         frame_mark(frame_mark const&) = delete;
         frame_mark& operator=(frame_mark const&) = delete;
@@ -461,8 +424,8 @@ private:
         case mode::waits: {
             auto slot = asio::get_associated_cancellation_slot(handler);
             if (slot.is_connected())
-                slot.assign([weak = std::weak_ptr<script>(self),
-                             turn = self->turn](asio::cancellation_type type) {
+                slot.assign([weak = std::weak_ptr<script>(self), turn = self->turn](
+                                asio::cancellation_type type) {
                     if (auto const alive = weak.lock())
                         alive->cut(type, turn);
                     else
@@ -482,7 +445,8 @@ private:
             : capture_(std::move(c))
             , state_(state)
             , marks_end_(marks_end)
-        {}
+        {
+        }
 
         template <class Handler>
         void operator()(Handler&& handler) &&
@@ -503,7 +467,8 @@ private:
             : self_(std::move(self))
             , state_(state)
             , marks_end_(marks_end)
-        {}
+        {
+        }
 
         template <class Handler>
         void operator()(Handler&& handler) const
@@ -547,8 +512,7 @@ private:
         std::exception_ptr error;
         try {
             co_await async_run(self, state, asio::use_awaitable, false);
-        }
-        catch (...) {
+        } catch (...) {
             error = std::current_exception();
         }
         self->note_end();
@@ -561,7 +525,8 @@ private:
     public:
         explicit sync_context_type(capture c)
             : capture_(std::move(c))
-        {}
+        {
+        }
 
         void exit(exeunt::exit_state& state) { capture_.get()->run(&state); }
 
@@ -574,7 +539,8 @@ private:
     public:
         explicit token_context_type(capture c)
             : capture_(std::move(c))
-        {}
+        {
+        }
 
         template <class Token>
         auto async_exit(exeunt::exit_state& state, Token&& token)
@@ -591,7 +557,8 @@ private:
     public:
         explicit awaitable_context_type(capture c)
             : capture_(std::move(c))
-        {}
+        {
+        }
 
         asio::awaitable<void> async_exit(exeunt::exit_state& state)
         {

@@ -71,7 +71,8 @@ private:
     {
         explicit pending_handler(Handler&& h)
             : handler(std::move(h))
-        {}
+        {
+        }
 
         void complete(std::exception_ptr e, T value, bool post) override
         {
@@ -91,7 +92,8 @@ private:
     public:
         explicit initiation(scripted_source& owner)
             : owner_(&owner)
-        {}
+        {
+        }
 
         template <class Handler>
         void operator()(Handler handler) const

@@ -21,9 +21,9 @@ namespace support {
 class executor_record
 {
 public:
-    std::atomic<long> works{0};     // copies that track outstanding work
-    std::atomic<long> submits{0};   // functions given to execute()
-    std::atomic<bool> closed{false}; // from now on, every use is counted as a misuse
+    std::atomic<long> works{0}; // copies that track outstanding work
+    std::atomic<long> submits{0}; // functions given to execute()
+    std::atomic<bool> closed{false}; // from now on, what is submitted counts as a misuse
     std::atomic<long> misuses{0};
 
     executor_record() = default;
@@ -111,27 +111,27 @@ public:
     }
 
     template <class Property>
-        requires asio::can_query<Inner const&, Property>::value
-    auto query(Property const& property) const noexcept
+    requires asio::can_query<Inner const&, Property>::value auto query(
+        Property const& property) const noexcept
         -> decltype(asio::query(std::declval<Inner const&>(), property))
     {
         return asio::query(inner_, property);
     }
 
     template <class Property>
-        requires asio::can_require<Inner const&, Property>::value
-    auto require(Property const& property) const noexcept
-        -> tracking_executor<std::decay_t<decltype(asio::require(
-            std::declval<Inner const&>(), property))>>
+    requires asio::can_require<Inner const&, Property>::value auto require(
+        Property const& property) const noexcept
+        -> tracking_executor<
+            std::decay_t<decltype(asio::require(std::declval<Inner const&>(), property))>>
     {
         return {asio::require(inner_, property), *record_, tracks(property)};
     }
 
     template <class Property>
-        requires asio::can_prefer<Inner const&, Property>::value
-    auto prefer(Property const& property) const noexcept
-        -> tracking_executor<std::decay_t<decltype(asio::prefer(
-            std::declval<Inner const&>(), property))>>
+    requires asio::can_prefer<Inner const&, Property>::value auto prefer(
+        Property const& property) const noexcept
+        -> tracking_executor<
+            std::decay_t<decltype(asio::prefer(std::declval<Inner const&>(), property))>>
     {
         return {asio::prefer(inner_, property), *record_, tracks(property)};
     }
@@ -142,11 +142,11 @@ public:
         ++record_->submits;
         if (record_->closed)
             ++record_->misuses;
-        inner_.execute(
-            [record = record_, f = std::decay_t<Function>(std::forward<Function>(function))]() mutable {
-                executor_record::frame const in(record);
-                std::move(f)();
-            });
+        inner_.execute([record = record_,
+                           f = std::decay_t<Function>(std::forward<Function>(function))]() mutable {
+            executor_record::frame const in(record);
+            std::move(f)();
+        });
     }
 
 private:
@@ -158,8 +158,9 @@ private:
 
     // any_io_executor wraps what it only prefers.
     template <class Property, class Wanted>
-    static constexpr bool is = std::is_same_v<Property, Wanted> ||
-        std::is_same_v<Property, asio::execution::prefer_only<Wanted>>;
+    static constexpr bool is =
+        std::is_same_v<Property,
+            Wanted> || std::is_same_v<Property, asio::execution::prefer_only<Wanted>>;
 
     template <class Property>
     bool tracks(Property const&) const noexcept
@@ -171,8 +172,6 @@ private:
     {
         if (tracked_)
             record_->works += change;
-        if (tracked_ && change > 0 && record_->closed)
-            ++record_->misuses;
     }
 
     Inner inner_;
