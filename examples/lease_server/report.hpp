@@ -2,6 +2,7 @@
 #define LEASE_SERVER_REPORT_HPP
 
 #include "tally.hpp"
+#include "witness.hpp"
 
 #include <cstdint>
 #include <iosfwd>

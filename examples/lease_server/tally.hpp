@@ -1,19 +1,15 @@
 #ifndef LEASE_SERVER_TALLY_HPP
 #define LEASE_SERVER_TALLY_HPP
 
-#include <exeunt/exit_observer.hpp>
 #include <exeunt/on_exit.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <map>
-#include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,6 +29,7 @@ struct connection_tally
 struct tally
 {
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+    bool started = false;
     bool stopping = false;
 
     std::uint64_t requests = 0; // read whole
@@ -140,21 +137,6 @@ inline auto stage(tally& count, char const* name, operation undo)
         co_await undo();
     });
 }
-
-// The default observer of this program: hears of exits that never ran, and of the failures that
-// stop nothing, such as an unanswered QUIT.
-class witness : public exeunt::exit_observer
-{
-public:
-    void stack_abandoned(
-        std::size_t count, std::span<std::string_view const> first_names) noexcept override;
-    void failure_unreceived(
-        exeunt::exit_view const& exit, std::exception_ptr error) noexcept override;
-
-    std::uint64_t abandoned = 0;
-    std::uint64_t unreceived = 0;
-    std::string first_unreceived;
-};
 
 } // namespace lease_server
 

@@ -4,10 +4,13 @@
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 #include <charconv>
+#include <stdexcept>
 #include <utility>
 
 namespace lease_server {
@@ -21,6 +24,22 @@ namespace {
 }
 
 } // namespace
+
+asio::awaitable<upstream_address> resolve(host_and_port where)
+{
+    tcp::resolver resolver(co_await asio::this_coro::executor);
+    boost::system::error_code failed;
+    auto const found = co_await resolver.async_resolve(
+        where.host, where.port, asio::redirect_error(asio::use_awaitable, failed));
+    if (failed) {
+        throw std::runtime_error(
+            "cannot find the upstream " + where.host + ": " + failed.message());
+    }
+    upstream_address address;
+    for (auto const& entry : found)
+        address.push_back(entry.endpoint());
+    co_return address;
+}
 
 upstream_connection::upstream_connection(boost::beast::tcp_stream stream, tally& count)
     : stream_(std::move(stream))

@@ -1,6 +1,7 @@
 #ifndef LEASE_SERVER_UPSTREAM_CONNECTION_HPP
 #define LEASE_SERVER_UPSTREAM_CONNECTION_HPP
 
+#include "options.hpp"
 #include "tally.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -19,6 +20,9 @@ using tcp = asio::ip::tcp;
 
 // Where the upstream is: the addresses to try, one after the other.
 using upstream_address = std::vector<tcp::endpoint>;
+
+// Throws std::runtime_error, with one clear line.
+asio::awaitable<upstream_address> resolve(host_and_port where);
 
 // The client's side of one connection to the upstream. One command at a time, each with a deadline;
 // what goes wrong is a system_error, after which the connection is good for nothing.
