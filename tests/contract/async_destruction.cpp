@@ -339,12 +339,14 @@ BOOST_AUTO_TEST_CASE(handler_dropped_later_abandons_the_rest_before_the_final_ha
                 BOOST_TEST(home.works == 0);
                 BOOST_TEST(p.executor.works == 0);
                 BOOST_TEST(log.count("lost:running") == 1u);
-                BOOST_TEST(log.count("~running") == 1u);
+                if (each != shape::operation) // its initiation has gone when it was started
+                    BOOST_TEST(log.count("~running") == 1u);
                 std::string const events = log.text();
                 BOOST_TEST(
                     events.find("+sync -sync ~sync lost:older ~older dropped") != std::string::npos,
                     events);
-                BOOST_TEST(events.find("~running") < events.find("+sync"), events);
+                if (each != shape::operation)
+                    BOOST_TEST(events.find("~running") < events.find("+sync"), events);
                 BOOST_REQUIRE(observer.stacks.size() == 1u);
                 BOOST_TEST(observer.stacks[0].count == 2u);
             }

@@ -430,6 +430,13 @@ BOOST_AUTO_TEST_CASE(async_close_captures_die_before_the_next_older_exit_starts)
                 push(later ? exit.posted() : exit.at_once(), each);
                 log.clear();
                 closed().expect_success();
+                if (each == shape::operation) { // its initiation may go as soon as it was started
+                    BOOST_TEST(log.count("~a") == 1u);
+                    std::string const events = log.text();
+                    BOOST_TEST(events.find("~a") < events.find("+older"), events);
+                    log.clear();
+                    continue;
+                }
                 bool const frame = each == shape::awaitable || each == shape::state_awaitable
                     || each == shape::awaitable_context;
                 log.expect(frame ? "+a -a %a ~a +older -older" : "+a -a ~a +older -older");
@@ -450,7 +457,7 @@ BOOST_AUTO_TEST_CASE(async_close_captures_of_a_failed_exit_die_before_the_next_o
             push(is_sync(each) ? exit.at_once(failure("a")) : exit.throws(failure("a")), each);
             log.clear();
             closed().expect_error("a");
-            log.expect("+a -a ~a +older -older");
+            log.expect("+a -a ~a +older -older"); // the awaitable had no frame yet
         }
     }
 }
