@@ -1,0 +1,14 @@
+// error: std::ref
+#include <exeunt/async_exit_stack.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <string>
+
+boost::asio::awaitable<int> open();
+
+boost::asio::awaitable<void> f(exeunt::async_exit_stack& stack, std::string name)
+{
+    co_await stack.async_acquire(open(), [name](int&) {}, boost::asio::use_awaitable);
+}
