@@ -1,10 +1,12 @@
 #ifndef EXEUNT_EXEUNT_HPP
 #define EXEUNT_EXEUNT_HPP
 
+#include <exeunt/async_exit_stack.hpp>
 #include <exeunt/close_options.hpp>
 #include <exeunt/config.hpp>
 #include <exeunt/exit_errors.hpp>
 #include <exeunt/exit_handle.hpp>
+#include <exeunt/exit_handler.hpp>
 #include <exeunt/exit_observer.hpp>
 #include <exeunt/exit_stack.hpp>
 #include <exeunt/exit_state.hpp>

@@ -74,8 +74,10 @@ public:
         return {std::move(function_), std::move(name_), where_};
     }
 
-    F& function() noexcept { return function_; }
-    Name& name() noexcept { return name_; }
+    F const& function() const& noexcept { return function_; }
+    F&& function() && noexcept { return std::move(function_); }
+    Name const& name() const& noexcept { return name_; }
+    Name&& name() && noexcept { return std::move(name_); }
     source_location where() const noexcept { return where_; }
 
 private:

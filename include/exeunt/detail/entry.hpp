@@ -100,22 +100,55 @@ struct stored
             return *payload_at<Payload>(e);
     }
 
+    // Memory for a payload that does not lie in the slot; null where it does.
+    static void* allocate_box()
+    {
+        if constexpr (!boxed)
+            return nullptr;
+        else if constexpr (alignof(Payload) > __STDCPP_DEFAULT_NEW_ALIGNMENT__)
+            return ::operator new(sizeof(Payload), std::align_val_t(alignof(Payload)));
+        else
+            return ::operator new(sizeof(Payload));
+    }
+
+    static void deallocate_box(void* box) noexcept
+    {
+        if constexpr (alignof(Payload) > __STDCPP_DEFAULT_NEW_ALIGNMENT__)
+            ::operator delete(box, std::align_val_t(alignof(Payload)));
+        else
+            ::operator delete(box);
+    }
+
+    // Constructs in `box`, which the entry owns from then on, or in the slot.
     template <class... Args>
-    static void construct(entry& e, Args&&... args)
+    static void construct_with(void* box, entry& e, Args&&... args)
     {
         void* place = reinterpret_cast<std::byte*>(&e) + payload_offset<type>;
         if constexpr (boxed)
-            ::new (place) type(new Payload(std::forward<Args>(args)...));
+            ::new (place) type(::new (box) Payload(std::forward<Args>(args)...));
         else
             ::new (place) type(std::forward<Args>(args)...);
     }
 
+    template <class... Args>
+    static void construct(entry& e, Args&&... args)
+    {
+        void* box = allocate_box();
+        try {
+            construct_with(box, e, std::forward<Args>(args)...);
+        } catch (...) {
+            if constexpr (boxed)
+                deallocate_box(box);
+            throw;
+        }
+    }
+
     static void destroy(entry& e) noexcept
     {
+        Payload* payload = std::addressof(get(e));
+        std::destroy_at(payload);
         if constexpr (boxed)
-            delete *payload_at<Payload*>(e);
-        else
-            std::destroy_at(payload_at<Payload>(e));
+            deallocate_box(payload);
     }
 
     static std::string_view name(entry& e) noexcept { return get(e).name(); }

@@ -92,6 +92,15 @@ public:
         return e;
     }
 
+    // Registers what has been made in a reserved slot.
+    exit_handle adopt(entry& e, exit_table const& table, source_location where) noexcept
+    {
+        e.table = &table;
+        e.file = where.file;
+        e.line = where.line;
+        return link(e);
+    }
+
     void return_slot(entry& e, std::size_t slot_class) noexcept
     {
         memory_->deallocate(e, slot_class);

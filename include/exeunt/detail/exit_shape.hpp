@@ -100,10 +100,8 @@ decltype(auto) take_function(Source&& source) noexcept
 {
     if constexpr (!is_spec<std::decay_t<Source>>)
         return std::forward<Source>(source);
-    else if constexpr (std::is_lvalue_reference_v<Source>)
-        return std::as_const(source.function());
     else
-        return std::move(source.function());
+        return std::forward<Source>(source).function();
 }
 
 template <class Source>
@@ -111,10 +109,8 @@ words_of<Source> take_words(Source&& source)
 {
     if constexpr (!is_spec<std::decay_t<Source>>)
         return {};
-    else if constexpr (std::is_lvalue_reference_v<Source>)
-        return {source.name()};
     else
-        return {std::move(source.name())};
+        return {std::forward<Source>(source).name()};
 }
 
 template <class Source>
@@ -128,7 +124,7 @@ source_location place_of(Source const& source, source_location where) noexcept
 
 // An empty std::function or a null function pointer could never run.
 template <class Source>
-void require_callable(Source& source)
+void require_callable(Source const& source)
 {
     using F = function_of<Source>;
     auto check = [](auto const& function) {
@@ -145,8 +141,8 @@ void require_callable(Source& source)
                     throw std::bad_function_call();
         }
     };
-    if constexpr (is_spec<std::remove_const_t<Source>>)
-        check(const_cast<std::remove_const_t<Source>&>(source).function());
+    if constexpr (is_spec<Source>)
+        check(source.function());
     else if constexpr (!std::is_function_v<Source>)
         check(source);
 }

@@ -41,6 +41,10 @@ void report_unreceived(exit_state& state, close_options const& options) noexcept
 void abandon_exits(exit_list& list, running_exit* running, exit_state& state,
     close_options const& options) noexcept;
 
+// Gives up an exit that began and can never end.
+void abandon_running(exit_list& list, running_exit& running, exit_state& state,
+    close_options const& options) noexcept;
+
 // What is left to run, newest first; `running` stands in front.
 std::vector<exit_view> pending_exits(exit_list const& list, entry* running,
     std::optional<std::chrono::steady_clock::time_point> since, std::size_t depth);

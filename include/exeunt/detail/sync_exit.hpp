@@ -68,12 +68,17 @@ struct callback_exit : Words
 };
 
 // A value whose destructor is the exit.
-template <class T>
-struct owned_value : exit_words<>
+template <class T, class Words = exit_words<>>
+struct owned_value : Words
 {
+    static_assert(std::is_nothrow_destructible_v<T>,
+        "exeunt: the destructor of a value is its exit here, and one that throws could not be "
+        "caught: give the value a release, which may throw");
+
     template <class... Args>
-    explicit owned_value(Args&&... args)
-        : held(std::forward<Args>(args)...)
+    explicit owned_value(Words&& words, Args&&... args)
+        : Words(std::move(words))
+        , held(std::forward<Args>(args)...)
     {
     }
 
@@ -89,11 +94,11 @@ struct owned_value : exit_words<>
 template <class T, class Release, class Words>
 struct adopted_value : Words
 {
-    template <class Source>
-    adopted_value(T&& given, Source&& source)
+    template <class Given, class Source>
+    adopted_value(Given&& given, Source&& source)
         : Words(take_words(std::forward<Source>(source)))
         , release(take_function(std::forward<Source>(source)))
-        , held(std::forward<T>(given))
+        , held(std::forward<Given>(given))
     {
     }
 

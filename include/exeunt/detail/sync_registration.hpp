@@ -18,7 +18,7 @@ consteval bool check_sync_result()
     using result = std::decay_t<std::invoke_result_t<F, Args...>>;
     static_assert(!is_unstarted_work<result>,
         "exeunt: this exit is asynchronous, what it returns would be discarded: use an "
-        "async_exit_stack");
+        "async_exit_stack, and there push_async_callback or push");
     return !is_unstarted_work<result>;
 }
 
@@ -187,9 +187,9 @@ decltype(auto) enter_sync(exit_list& list, Source&& source, source_location wher
             return result;
         }
     } else {
-        using owned = owned_value<F>;
+        using owned = owned_value<F, words_of<Source>>;
         auto& e = list.create<owned>(sync_table<owned>, place_of(source, where),
-            take_function(std::forward<Source>(source)));
+            take_words(std::forward<Source>(source)), take_function(std::forward<Source>(source)));
         list.link(e);
         return static_cast<C&>(stored<owned>::get(e).held);
     }

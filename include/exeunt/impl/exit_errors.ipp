@@ -59,19 +59,26 @@ EXEUNT_DECL std::string describe(std::span<exit_failure const> failures, std::si
     auto const shown = std::min(failures.size(), shown_at_most);
     auto const all = failures.size() + dropped;
 
-    std::string text = std::to_string(all) + " failures while unwinding";
+    std::string text = std::to_string(all);
+    text += " failures while unwinding";
     for (auto const& failure : failures.first(shown)) {
         text += "\n  ";
         text += failure.name.empty() ? "exit" : failure.name;
         if (failure.where.line != 0) {
             text += " (";
             text += failure.where.file;
-            text += ":" + std::to_string(failure.where.line) + ")";
+            text += ':';
+            text += std::to_string(failure.where.line);
+            text += ')';
         }
-        text += ": " + message_of(failure.error);
+        text += ": ";
+        text += message_of(failure.error);
     }
-    if (all > shown)
-        text += "\n  and " + std::to_string(all - shown) + " more";
+    if (all > shown) {
+        text += "\n  and ";
+        text += std::to_string(all - shown);
+        text += " more";
+    }
     return text;
 }
 

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 namespace exeunt {
 
@@ -36,9 +37,9 @@ public:
 
     void append(std::size_t number) noexcept
     {
-        char digits[20];
-        auto const end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-        append(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+        auto const [end, error] = std::to_chars(text_ + used_, text_ + sizeof text_ - 1, number);
+        if (error == std::errc())
+            used_ = static_cast<std::size_t>(end - text_);
     }
 
     void write_to(std::FILE* file) noexcept

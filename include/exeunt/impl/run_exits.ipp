@@ -100,16 +100,28 @@ private:
     std::array<std::string_view, 4> names_;
 };
 
+inline void give_up(exit_list& list, running_exit& running, losses& lost) noexcept
+{
+    entry& e = *running.running;
+    lost.add(e, list.size());
+    e.table->destroy(e);
+    list.end(running);
+}
+
+EXEUNT_DECL void abandon_running(exit_list& list, running_exit& running, exit_state& state,
+    close_options const& options) noexcept
+{
+    losses lost(observer_of(options), exit_state_access::depth(state));
+    give_up(list, running, lost);
+    lost.report();
+}
+
 EXEUNT_DECL void abandon_exits(exit_list& list, running_exit* running, exit_state& state,
     close_options const& options) noexcept
 {
     losses lost(observer_of(options), exit_state_access::depth(state));
-    if (running) {
-        entry& e = *running->running;
-        lost.add(e, list.size());
-        e.table->destroy(e);
-        list.end(*running);
-    }
+    if (running)
+        give_up(list, *running, lost);
     while (entry* e = list.newest()) {
         if (!e->table->async) {
             run_sync_exit(list, *e, state, options);

@@ -1,0 +1,338 @@
+#ifndef EXEUNT_DETAIL_EXIT_RUNNER_HPP
+#define EXEUNT_DETAIL_EXIT_RUNNER_HPP
+
+#include <exeunt/detail/parked_coroutine.hpp>
+#include <exeunt/exit_handler.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <future>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
+
+namespace exeunt::detail {
+
+// Runs one asynchronous job after the other: exits, and the body of a scope.
+//
+// A job is started by a function that takes a handler (make_handler) or gives an awaitable (await),
+// or throws. It ends when the handler is called, the coroutine is done, or when nobody can do either
+// any more. One coroutine, spawned when the first awaitable comes, awaits all of them: it parks
+// between two jobs.
+//
+// A job that ends while it is being started does not recurse: the starter goes on. Who comes second,
+// the starter or the completion, is decided by an atomic exchange, so that a completion on another
+// thread is safe without a strand.
+template <class Executor>
+class exit_runner : public executor_target<Executor>
+{
+public:
+    using executor_type = Executor;
+
+    basic_exit_handler<Executor> make_handler() noexcept
+    {
+        owed_ = true;
+        is_coroutine_ = false;
+        return exit_handler_access::make<Executor>(*this);
+    }
+
+    // Awaits `job` in the driver coroutine.
+    template <class E>
+    void await(asio::awaitable<void, E>&& job);
+
+    // The driver has ended a job, or begins.
+    template <class Handler>
+    void coroutine_parked(Handler&& handler)
+    {
+        driver_.park(std::forward<Handler>(handler));
+        if (job_.has_value())
+            begin_awaiting();
+        else
+            complete(std::exchange(driver_result_, nullptr));
+    }
+
+    void complete(std::exception_ptr error) final
+    {
+        result_ = std::move(error);
+        if (progress_.exchange(progress::ended, std::memory_order_acq_rel) == progress::waiting)
+            job_ended();
+    }
+
+    void drop() final
+    {
+        dropped_ = true;
+        if (progress_.exchange(progress::ended, std::memory_order_acq_rel) == progress::waiting)
+            job_lost();
+    }
+
+protected:
+    explicit exit_runner(Executor const& executor)
+        : executor_target<Executor>(executor)
+    {
+    }
+
+    ~exit_runner() = default;
+
+    // Called when a job that has not ended within run_job has ended.
+    virtual void job_ended() = 0;
+    // Called when such a job can never end.
+    virtual void job_lost() = 0;
+    // Called before a job is waited for.
+    virtual void job_waits() noexcept {}
+
+    // Runs start(); returns whether the job has ended already.
+    template <class Start>
+    bool run_job(Start&& start) noexcept
+    {
+        result_ = nullptr;
+        thrown_ = nullptr;
+        dropped_ = false;
+        owed_ = false;
+        progress_.store(progress::starting, std::memory_order_relaxed);
+        try {
+            std::forward<Start>(start)();
+        } catch (...) {
+            thrown_ = std::current_exception();
+            // What it has begun before it threw is waited for.
+            if (!owed_)
+                return true;
+        }
+        if (progress_.load(std::memory_order_acquire) == progress::ended)
+            return true;
+        job_waits();
+        return progress_.exchange(progress::waiting, std::memory_order_acq_rel) == progress::ended;
+    }
+
+    // After a job has ended: calls fail(exception_ptr) with each failure of it, and forgets the job.
+    template <class Fail>
+    void take_failures(Fail&& fail) noexcept
+    {
+        this->slot().clear();
+        if (thrown_)
+            fail(std::exchange(thrown_, nullptr));
+        else if (dropped_)
+            fail(std::make_exception_ptr(std::future_error(std::future_errc::broken_promise)));
+        if (result_)
+            fail(std::exchange(result_, nullptr));
+    }
+
+    // Emits to the job that is waited for, if it has not ended meanwhile.
+    void emit(asio::cancellation_type type)
+    {
+        if (!hold())
+            return;
+        if (job_.has_value())
+            // A coroutine must not be cancelled before its first step: that would lose it.
+            pending_types_ = pending_types_ | type;
+        else
+            deliver(type);
+        let_go();
+    }
+
+    // Lets the driver coroutine end; its frames are gone afterwards.
+    void end_driver() noexcept
+    {
+        if (!driver_.is_parked())
+            return;
+        try {
+            driver_.resume();
+        } catch (...) {
+            // Asio could not report the end of the coroutine: nobody waits for that.
+        }
+        driver_kind_ = nullptr;
+    }
+
+    // Destroys the driver coroutine where it cannot run any more.
+    void destroy_driver() noexcept { driver_.reset(); }
+
+private:
+    enum class progress : unsigned char { starting, waiting, held, ended };
+
+    // Given to a job for as long as it runs: tells when the frame is destroyed instead.
+    class running_job
+    {
+    public:
+        explicit running_job(exit_runner* runner) noexcept
+            : runner_(runner)
+        {
+        }
+        running_job(running_job const&) = delete;
+        running_job& operator=(running_job const&) = delete;
+        ~running_job()
+        {
+            if (runner_)
+                runner_->drop();
+        }
+        void ended(std::exception_ptr error) noexcept
+        {
+            std::exchange(runner_, nullptr)->driver_result_ = std::move(error);
+        }
+
+    private:
+        exit_runner* runner_;
+    };
+
+    // An awaitable whose executor type is not known here.
+    class awaitable_job
+    {
+    public:
+        awaitable_job() = default;
+        awaitable_job(awaitable_job const&) = delete;
+        awaitable_job& operator=(awaitable_job const&) = delete;
+        ~awaitable_job() { reset(); }
+
+        bool has_value() const noexcept { return destroy_ != nullptr; }
+
+        template <class E>
+        void emplace(asio::awaitable<void, E>&& job) noexcept
+        {
+            using type = asio::awaitable<void, E>;
+            static_assert(sizeof(type) <= sizeof storage_);
+            ::new (static_cast<void*>(storage_)) type(std::move(job));
+            destroy_ = [](void* storage) noexcept {
+                std::destroy_at(std::launder(static_cast<type*>(storage)));
+            };
+        }
+
+        template <class E>
+        asio::awaitable<void, E> take() noexcept
+        {
+            auto* stored = std::launder(
+                reinterpret_cast<asio::awaitable<void, E>*>(static_cast<void*>(storage_)));
+            asio::awaitable<void, E> job(std::move(*stored));
+            reset();
+            return job;
+        }
+
+        void reset() noexcept
+        {
+            if (destroy_)
+                std::exchange(destroy_, nullptr)(storage_);
+        }
+
+    private:
+        alignas(void*) std::byte storage_[2 * sizeof(void*)];
+        void (*destroy_)(void*) noexcept = nullptr;
+    };
+
+    template <class E>
+    static asio::awaitable<void, E> drive(exit_runner* runner);
+
+    template <class E>
+    static void const* kind_of_driver() noexcept
+    {
+        static char const kind = 0;
+        return &kind;
+    }
+
+    // The driver was not started within await(), and begins now.
+    void begin_awaiting()
+    {
+        bool const held = hold();
+        driver_.resume();
+        if (!held)
+            return;
+        if (pending_types_ != asio::cancellation_type::none)
+            deliver(std::exchange(pending_types_, asio::cancellation_type::none));
+        let_go();
+    }
+
+    void deliver(asio::cancellation_type type) noexcept
+    {
+        try {
+            (is_coroutine_ ? driver_signal_ : this->signal_).emit(type);
+        } catch (...) {
+            // A cancellation that cannot be delivered is one that the job ignores.
+        }
+    }
+
+    // While a job is held its completion does not go on by itself: nothing of this is destroyed.
+    bool hold() noexcept
+    {
+        auto expected = progress::waiting;
+        return progress_.compare_exchange_strong(
+            expected, progress::held, std::memory_order_acq_rel, std::memory_order_acquire);
+    }
+
+    void let_go()
+    {
+        if (progress_.exchange(progress::waiting, std::memory_order_acq_rel) != progress::ended)
+            return;
+        if (dropped_)
+            job_lost();
+        else
+            job_ended();
+    }
+
+    std::atomic<progress> progress_{progress::ended};
+    // Somebody has been given the means to complete the job.
+    bool owed_ = false;
+    bool dropped_ = false;
+    bool is_coroutine_ = false;
+    std::exception_ptr result_;
+    std::exception_ptr thrown_;
+
+    awaitable_job job_;
+    parked_coroutine driver_;
+    void const* driver_kind_ = nullptr;
+    std::exception_ptr driver_result_;
+    asio::cancellation_signal driver_signal_;
+    asio::cancellation_type pending_types_ = asio::cancellation_type::none;
+};
+
+template <class Executor>
+template <class E>
+void exit_runner<Executor>::await(asio::awaitable<void, E>&& job)
+{
+    if (driver_kind_ != kind_of_driver<E>())
+        end_driver();
+    job_.emplace(std::move(job));
+    owed_ = true;
+    is_coroutine_ = true;
+    if (driver_.is_parked())
+        return driver_.resume();
+    try {
+        asio::co_spawn(E(this->executor()), drive<E>(this), driver_ended(driver_signal_.slot()));
+        driver_kind_ = kind_of_driver<E>();
+    } catch (...) {
+        job_.reset();
+        owed_ = false;
+        throw;
+    }
+}
+
+template <class Executor>
+template <class E>
+asio::awaitable<void, E> exit_runner<Executor>::drive(exit_runner* runner)
+{
+    // Begins parked: from then on no end of it needs a post, which could fail or throw.
+    co_await park_operation<exit_runner>(runner);
+    while (runner->job_.has_value()) {
+        std::exception_ptr error;
+        {
+            running_job running(runner);
+            try {
+                // A job leaves its filter and its flags behind.
+                co_await asio::this_coro::reset_cancellation_state();
+                co_await asio::this_coro::throw_if_cancelled(true);
+                co_await runner->job_.template take<E>();
+            } catch (...) {
+                error = std::current_exception();
+            }
+            running.ended(std::move(error));
+        }
+        co_await asio::this_coro::throw_if_cancelled(false);
+        co_await park_operation<exit_runner>(runner);
+    }
+}
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_DETAIL_EXIT_RUNNER_HPP

@@ -1,0 +1,524 @@
+#ifndef EXEUNT_DETAIL_OPERATION_HPP
+#define EXEUNT_DETAIL_OPERATION_HPP
+
+#include <exeunt/config.hpp>
+#include <exeunt/exit_handler.hpp>
+
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+
+#if defined(EXEUNT_HAS_IMMEDIATE_EXECUTOR)
+#include <boost/asio/associated_immediate_executor.hpp>
+#endif
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace exeunt::detail {
+
+class operation_base;
+
+// Carries cancellations from whatever thread emits them to the executor of the operation, which it
+// does not keep alive. Outlives the operation where an emission is on its way when that ends.
+class cancel_relay
+{
+public:
+    cancel_relay(operation_base* operation, void const* executor) noexcept
+        : operation_(operation)
+        , executor_(executor)
+    {
+    }
+
+    // The executor to deliver on; null once the handler has been taken out of the operation. Used where
+    // the slot may be used.
+    void const* executor() const noexcept { return executor_; }
+    void disconnect() noexcept { executor_ = nullptr; }
+
+    // What is emitted from here on concerns the unwinding, not the body.
+    void body_has_ended() noexcept { unwinding_.store(true, std::memory_order_release); }
+
+    // On the emitting thread. Returns whether deliver() has to be called on the executor.
+    bool note(asio::cancellation_type type) noexcept
+    {
+        if (!unwinding_.load(std::memory_order_acquire))
+            body_types_.fetch_or(static_cast<unsigned>(type), std::memory_order_acq_rel);
+        else if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none)
+            terminals_.fetch_add(1, std::memory_order_acq_rel);
+        else
+            return false;
+        return !on_its_way_.exchange(true, std::memory_order_acq_rel);
+    }
+
+    void not_on_its_way() noexcept { on_its_way_.store(false, std::memory_order_release); }
+
+    // On the operation's executor.
+    void deliver();
+
+    // Called when the operation ends. False while a delivery is under way: that goes on with
+    // operation_base::ended() when it is done.
+    bool detach() noexcept
+    {
+        return state_.exchange(state::detached, std::memory_order_acq_rel) != state::delivering;
+    }
+
+private:
+    enum class state : unsigned char { idle, delivering, detached };
+
+    operation_base* operation_;
+    void const* executor_;
+    std::atomic<unsigned> body_types_{0};
+    std::atomic<unsigned> terminals_{0};
+    std::atomic<bool> unwinding_{false};
+    std::atomic<bool> on_its_way_{false};
+    std::atomic<state> state_{state::idle};
+};
+
+// What every operation of the library has in common, apart from the types of its handler.
+class operation_base
+{
+public:
+    // The operation has come to its end, or it is lost, and no delivery of a cancellation is under way.
+    virtual void ended() = 0;
+
+    // Cancellations have been emitted: to the body, and how many terminals to the unwinding.
+    virtual void cancelled(asio::cancellation_type body_types, unsigned unwinding_terminals) = 0;
+
+protected:
+    operation_base() = default;
+    operation_base(operation_base const&) = delete;
+    operation_base& operator=(operation_base const&) = delete;
+    ~operation_base() = default;
+
+    void body_has_ended() noexcept
+    {
+        if (relay_)
+            relay_->body_has_ended();
+    }
+
+    // Completes the operation. If asked to, never from within the calling function.
+    void finish(bool posted = false)
+    {
+        how_ = posted ? ending::posted : ending::dispatched;
+        if (!relay_ || relay_->detach())
+            ended();
+    }
+
+    // Destroys the operation and its handler: it can never complete.
+    void lose()
+    {
+        how_ = ending::lost;
+        if (!relay_ || relay_->detach())
+            ended();
+    }
+
+    enum class ending : unsigned char { dispatched, posted, lost };
+
+    std::shared_ptr<cancel_relay> relay_;
+    ending how_ = ending::dispatched;
+};
+
+inline void cancel_relay::deliver()
+{
+    auto expected = state::idle;
+    if (!state_.compare_exchange_strong(
+            expected, state::delivering, std::memory_order_acq_rel, std::memory_order_acquire))
+        return;
+    on_its_way_.store(false, std::memory_order_release);
+    auto const types = body_types_.exchange(0, std::memory_order_acq_rel);
+    operation_->cancelled(
+        static_cast<asio::cancellation_type>(types), terminals_.load(std::memory_order_acquire));
+    expected = state::delivering;
+    if (!state_.compare_exchange_strong(
+            expected, state::idle, std::memory_order_acq_rel, std::memory_order_acquire))
+        operation_->ended();
+}
+
+// Stands in the slot of the final handler. The slot may outlive the execution context: nothing of an
+// executor is kept here.
+template <class Executor>
+class relay_handler
+{
+public:
+    explicit relay_handler(std::shared_ptr<cancel_relay> relay) noexcept
+        : relay_(std::move(relay))
+    {
+    }
+
+    void operator()(asio::cancellation_type type)
+    {
+        auto* executor = static_cast<Executor const*>(relay_->executor());
+        if (!executor || !relay_->note(type))
+            return;
+        try {
+            asio::post(*executor, [relay = relay_] { relay->deliver(); });
+        } catch (...) {
+            relay_->not_on_its_way();
+            throw;
+        }
+    }
+
+private:
+    std::shared_ptr<cancel_relay> relay_;
+};
+
+// Notes that a function object which owns an operation is being given to an executor by this thread.
+// Where the executor throws, or refuses it, the object is destroyed within that call: the operation
+// comes back to the caller instead of being lost.
+class handover
+{
+public:
+    explicit handover(void const* operation) noexcept
+        : operation_(operation)
+        , outer_(std::exchange(innermost_, this))
+    {
+    }
+    handover(handover const&) = delete;
+    handover& operator=(handover const&) = delete;
+    ~handover() { innermost_ = outer_; }
+
+    bool came_back() const noexcept { return came_back_; }
+
+    static bool take_back(void const* operation) noexcept
+    {
+        for (handover* each = innermost_; each; each = each->outer_)
+            if (each->operation_ == operation) {
+                each->came_back_ = true;
+                return true;
+            }
+        return false;
+    }
+
+    // The operation has been taken: whatever lies at its address from now on is another one.
+    static void taken(void const* operation) noexcept
+    {
+        for (handover* each = innermost_; each; each = each->outer_)
+            if (each->operation_ == operation)
+                each->operation_ = nullptr;
+    }
+
+private:
+    static constinit inline thread_local handover* innermost_ = nullptr;
+
+    void const* operation_;
+    handover* outer_;
+    bool came_back_ = false;
+};
+
+template <class T>
+inline constexpr bool is_default_allocator = false;
+template <class T>
+inline constexpr bool is_default_allocator<std::allocator<T>> = true;
+
+// An operation with its handler, in one block from the handler's allocator.
+//
+// Base derives from handler_memory and operation_base and has: prepare(), in the initiating function;
+// start(), the first step, on the executor; roll_back(), where that step could not be handed over;
+// abandon(), where it was lost; results(), the arguments of the handler, as a tuple; executor();
+// has_body().
+template <class Base, class Handler>
+class operation final : public Base
+{
+    using executor_type = typename Base::executor_type;
+    using handler_executor = asio::associated_executor_t<Handler, executor_type>;
+    using given_allocator = asio::associated_allocator_t<Handler>;
+
+    // As Asio does: memory for handlers that have no allocator of their own is recycled.
+    using allocator = std::conditional_t<is_default_allocator<given_allocator>,
+        asio::recycling_allocator<operation>,
+        typename std::allocator_traits<given_allocator>::template rebind_alloc<operation>>;
+    using traits = std::allocator_traits<allocator>;
+    using byte_allocator = typename traits::template rebind_alloc<std::byte>;
+
+    static allocator allocator_of(Handler const& handler) noexcept
+    {
+        if constexpr (is_default_allocator<given_allocator>)
+            return allocator();
+        else
+            return allocator(asio::get_associated_allocator(handler));
+    }
+
+public:
+    // Makes the operation and starts it; called in the initiating function.
+    template <class... Args>
+    static void initiate(Handler handler, Args&&... args)
+    {
+        auto* made = make(std::move(handler), std::forward<Args>(args)...);
+        made->launch();
+    }
+
+    void* allocate(std::size_t size, std::size_t alignment) override
+    {
+        void* memory = nullptr;
+        byte_allocator bytes(allocator_);
+        if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+            memory = std::to_address(std::allocator_traits<byte_allocator>::allocate(bytes, size));
+        } else {
+            // The distance to the block's begin lies in front of what is aligned.
+            auto const total = size + alignment + sizeof(void*);
+            auto* block =
+                std::to_address(std::allocator_traits<byte_allocator>::allocate(bytes, total));
+            void* aligned = block + sizeof(void*);
+            std::size_t space = total - sizeof(void*);
+            memory = std::align(alignment, size, aligned, space);
+            static_cast<void**>(memory)[-1] = block;
+        }
+        references_.fetch_add(1, std::memory_order_relaxed);
+        return memory;
+    }
+
+    void deallocate(void* memory, std::size_t size, std::size_t alignment) noexcept override
+    {
+        byte_allocator bytes(allocator_);
+        using byte_traits = std::allocator_traits<byte_allocator>;
+        if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__)
+            byte_traits::deallocate(bytes, static_cast<std::byte*>(memory), size);
+        else
+            byte_traits::deallocate(bytes, static_cast<std::byte*>(static_cast<void**>(memory)[-1]),
+                size + alignment + sizeof(void*));
+        release();
+    }
+
+private:
+    template <class... Args>
+    explicit operation(Handler&& handler, Args&&... args)
+        : Base(std::forward<Args>(args)...)
+        , allocator_(allocator_of(handler))
+        , work_(this->executor())
+        , handler_work_(asio::get_associated_executor(handler, this->executor()))
+        , handler_(std::move(handler))
+    {
+    }
+
+    ~operation() = default;
+
+    template <class... Args>
+    static operation* make(Handler&& handler, Args&&... args)
+    {
+        auto memory = allocator_of(handler);
+        auto place = traits::allocate(memory, 1);
+        operation* made = nullptr;
+        try {
+            made = ::new (static_cast<void*>(std::to_address(place)))
+                operation(std::move(handler), std::forward<Args>(args)...);
+        } catch (...) {
+            traits::deallocate(memory, place, 1);
+            throw;
+        }
+        try {
+            made->connect();
+        } catch (...) {
+            made->release();
+            throw;
+        }
+        return made;
+    }
+
+    void connect()
+    {
+        slot_ = asio::get_associated_cancellation_slot(*handler_);
+        if (!slot_.is_connected())
+            return;
+        this->relay_ = std::allocate_shared<cancel_relay>(asio::recycling_allocator<cancel_relay>(),
+            static_cast<operation_base*>(this), std::addressof(this->executor()));
+        if (!this->has_body())
+            this->relay_->body_has_ended();
+        slot_.template emplace<relay_handler<executor_type>>(this->relay_);
+    }
+
+    // The first step, on its way to the executor.
+    class first_step
+    {
+    public:
+        using allocator_type = exit_allocator<void>;
+
+        explicit first_step(operation* owned) noexcept
+            : owned_(owned)
+        {
+        }
+        first_step(first_step&& other) noexcept
+            : owned_(std::exchange(other.owned_, nullptr))
+        {
+        }
+        ~first_step()
+        {
+            if (owned_ && !handover::take_back(owned_))
+                owned_->abandon();
+        }
+        allocator_type get_allocator() const noexcept { return allocator_type(owned_); }
+        void operator()()
+        {
+            auto* taken = std::exchange(owned_, nullptr);
+            handover::taken(taken);
+            taken->start();
+        }
+
+    private:
+        operation* owned_;
+    };
+
+    void launch()
+    {
+        this->prepare();
+        bool came_back = false;
+        {
+            handover here(this);
+            try {
+                asio::dispatch(this->executor(), first_step(this));
+            } catch (...) {
+                if (!here.came_back())
+                    throw;
+                slot_.clear();
+                this->roll_back();
+                release();
+                throw;
+            }
+            came_back = here.came_back();
+        }
+        if (came_back)
+            this->abandon();
+        else if (initiation_.exchange(initiation::returned, std::memory_order_acq_rel)
+            == initiation::completed)
+            hop(true);
+    }
+
+    // The last step, on its way to the handler's executor.
+    class last_step
+    {
+    public:
+        using allocator_type = exit_allocator<void>;
+
+        explicit last_step(operation* owned) noexcept
+            : owned_(owned)
+        {
+        }
+        last_step(last_step&& other) noexcept
+            : owned_(std::exchange(other.owned_, nullptr))
+        {
+        }
+        ~last_step()
+        {
+            if (owned_ && !handover::take_back(owned_))
+                owned_->destroy_handler();
+        }
+        allocator_type get_allocator() const noexcept { return allocator_type(owned_); }
+        void operator()()
+        {
+            auto* taken = std::exchange(owned_, nullptr);
+            handover::taken(taken);
+            taken->invoke();
+        }
+
+    private:
+        operation* owned_;
+    };
+
+    void ended() override
+    {
+        if (this->how_ == operation_base::ending::lost)
+            return destroy_handler();
+        if (initiation_.exchange(initiation::completed, std::memory_order_acq_rel)
+            == initiation::returned)
+            hop(this->how_ == operation_base::ending::posted);
+    }
+
+    void hop(bool posted)
+    {
+        auto const executor = asio::get_associated_executor(*handler_, this->executor());
+        bool refused = false;
+        {
+            handover here(this);
+            try {
+                if (!posted)
+                    asio::dispatch(executor, last_step(this));
+                else
+                    post_last_step(executor);
+            } catch (...) {
+                // Either the handler has thrown: that is its caller's business, as ever. Or there is
+                // no memory to queue it: it is called here, which is late but not lost.
+                if (!here.came_back())
+                    throw;
+                refused = true;
+            }
+            if (!refused && !here.came_back())
+                return;
+        }
+        if (refused)
+            invoke();
+        else
+            destroy_handler();
+    }
+
+    void post_last_step(handler_executor const& executor)
+    {
+#if defined(EXEUNT_HAS_IMMEDIATE_EXECUTOR)
+        asio::dispatch(
+            asio::get_associated_immediate_executor(*handler_, executor), last_step(this));
+#else
+        asio::post(executor, last_step(this));
+#endif
+    }
+
+    void invoke()
+    {
+        slot_.clear();
+        disconnect();
+        auto results = this->results();
+        Handler handler(std::move(*handler_));
+        release();
+        std::apply(
+            [&](auto&&... result) {
+                std::move(handler)(std::forward<decltype(result)>(result)...);
+            },
+            std::move(results));
+    }
+
+    void disconnect() noexcept
+    {
+        if (this->relay_)
+            this->relay_->disconnect();
+    }
+
+    void destroy_handler() noexcept
+    {
+        disconnect();
+        handler_.reset();
+        release();
+    }
+
+    // Memory of an exit may outlive the operation where the exit was dropped; then that is the last.
+    void release() noexcept
+    {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
+            return;
+        auto memory = allocator_;
+        auto const place = std::pointer_traits<typename traits::pointer>::pointer_to(*this);
+        this->~operation();
+        traits::deallocate(memory, place, 1);
+    }
+
+    enum class initiation : unsigned char { calling, returned, completed };
+
+    [[no_unique_address]] allocator allocator_;
+    asio::executor_work_guard<executor_type> work_;
+    asio::executor_work_guard<handler_executor> handler_work_;
+    std::optional<Handler> handler_;
+    asio::associated_cancellation_slot_t<Handler> slot_;
+    std::atomic<std::size_t> references_{1};
+    std::atomic<initiation> initiation_{initiation::calling};
+};
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_DETAIL_OPERATION_HPP

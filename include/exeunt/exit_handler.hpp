@@ -1,0 +1,294 @@
+#ifndef EXEUNT_EXIT_HANDLER_HPP
+#define EXEUNT_EXIT_HANDLER_HPP
+
+#include <exeunt/config.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace exeunt {
+
+namespace asio = boost::asio;
+
+namespace detail {
+
+// Memory from the associated allocator of a handler whose type is not known.
+class handler_memory
+{
+public:
+    virtual void* allocate(std::size_t size, std::size_t alignment) = 0;
+    virtual void deallocate(void* memory, std::size_t size, std::size_t alignment) noexcept = 0;
+
+protected:
+    handler_memory() = default;
+    handler_memory(handler_memory const&) = delete;
+    handler_memory& operator=(handler_memory const&) = delete;
+    ~handler_memory() = default;
+};
+
+// Who is told that an asynchronous exit has ended: the operation that unwinds.
+class exit_target : public handler_memory
+{
+public:
+    // Both may go on with what comes after the exit, up to the final handler, which may throw.
+    virtual void complete(std::exception_ptr error) = 0;
+    virtual void drop() = 0;
+    virtual asio::any_io_executor any_executor() const noexcept = 0;
+
+    asio::cancellation_slot slot() noexcept { return signal_.slot(); }
+
+protected:
+    exit_target() = default;
+    ~exit_target() = default;
+
+    asio::cancellation_signal signal_;
+};
+
+template <class Executor>
+class executor_target : public exit_target
+{
+public:
+    explicit executor_target(Executor const& executor)
+        : executor_(executor)
+    {
+    }
+
+    Executor const& executor() const noexcept { return executor_; }
+
+    asio::any_io_executor any_executor() const noexcept final
+    {
+        if constexpr (std::is_constructible_v<asio::any_io_executor, Executor const&>)
+            return asio::any_io_executor(executor_);
+        else
+            return {};
+    }
+
+protected:
+    ~executor_target() = default;
+
+private:
+    Executor executor_;
+};
+
+// Memory from the allocator of the final handler, whatever its type.
+template <class T>
+class exit_allocator
+{
+public:
+    using value_type = T;
+
+    explicit exit_allocator(handler_memory* memory) noexcept
+        : memory_(memory)
+    {
+    }
+
+    template <class U>
+    exit_allocator(exit_allocator<U> const& other) noexcept
+        : memory_(other.memory_)
+    {
+    }
+
+    T* allocate(std::size_t count)
+    {
+        if (count > static_cast<std::size_t>(-1) / sizeof(T))
+            throw std::bad_array_new_length();
+        return static_cast<T*>(memory_->allocate(count * sizeof(T), alignof(T)));
+    }
+
+    void deallocate(T* memory, std::size_t count) noexcept
+    {
+        memory_->deallocate(memory, count * sizeof(T), alignof(T));
+    }
+
+    template <class U>
+    bool operator==(exit_allocator<U> const& other) const noexcept
+    {
+        return memory_ == other.memory_;
+    }
+
+private:
+    template <class>
+    friend class exit_allocator;
+
+    handler_memory* memory_;
+};
+
+template <>
+class exit_allocator<void>
+{
+public:
+    using value_type = void;
+
+    explicit exit_allocator(handler_memory* memory) noexcept
+        : memory_(memory)
+    {
+    }
+
+    template <class U>
+    exit_allocator(exit_allocator<U> const& other) noexcept
+        : memory_(other.memory_)
+    {
+    }
+
+    template <class U>
+    bool operator==(exit_allocator<U> const& other) const noexcept
+    {
+        return memory_ == other.memory_;
+    }
+
+private:
+    template <class>
+    friend class exit_allocator;
+
+    handler_memory* memory_;
+};
+
+inline std::exception_ptr failure_of() noexcept
+{
+    return nullptr;
+}
+
+// A set error_code or an exception_ptr in the first place is a failure; other values are ignored.
+template <class First, class... Rest>
+std::exception_ptr failure_of(First&& first, Rest&&...) noexcept
+{
+    try {
+        if constexpr (std::is_convertible_v<First, std::exception_ptr>) {
+            return std::forward<First>(first);
+        } else if constexpr (std::is_convertible_v<First, boost::system::error_code>) {
+            boost::system::error_code const code = std::forward<First>(first);
+            return code ? std::make_exception_ptr(boost::system::system_error(code)) : nullptr;
+        } else if constexpr (std::is_convertible_v<First, std::error_code>) {
+            std::error_code const code = std::forward<First>(first);
+            return code ? std::make_exception_ptr(std::system_error(code)) : nullptr;
+        } else {
+            return nullptr;
+        }
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+struct exit_handler_access;
+
+} // namespace detail
+
+/// The completion handler that is given to an asynchronous exit.
+/**
+ * Move-only. Completed by a call without arguments, with something convertible to `error_code` or
+ * `std::exception_ptr` first, of which a set one is the exit's failure, or with values, which are
+ * ignored. Call it through its associated executor, as every asynchronous operation does.
+ *
+ * Carries the stack's executor, the allocator of the handler that waits for the unwinding, and a
+ * cancellation slot of its own: `terminal` says that the exit is cut.
+ *
+ * Destroyed without having been called while the exit's initiating call runs: that is the exit's
+ * failure (`std::future_errc::broken_promise`), and the next exit runs. Destroyed later: the exit can
+ * never end, and the unwinding is abandoned.
+ *
+ * @tparam Executor The executor type of the stack. Each converts to `exit_handler`, so that a function
+ * in a source file can take it.
+ *
+ * @par Lifetimes
+ * Must not outlive its execution context.
+ *
+ * @par Thread safety
+ * Distinct objects: safe. Shared objects: unsafe.
+ */
+template <class Executor = asio::any_io_executor>
+class basic_exit_handler
+{
+public:
+    using executor_type = Executor;
+    using allocator_type = detail::exit_allocator<void>;
+    using cancellation_slot_type = asio::cancellation_slot;
+
+    basic_exit_handler(basic_exit_handler&& other) noexcept
+        : target_(std::exchange(other.target_, nullptr))
+    {
+    }
+
+    /// Converts the handler of a stack with another executor type.
+    template <class Other>
+        requires(
+            !std::is_same_v<Other, Executor> && std::is_same_v<Executor, asio::any_io_executor>)
+    basic_exit_handler(basic_exit_handler<Other>&& other)
+    noexcept
+        : target_(std::exchange(other.target_, nullptr))
+    {
+    }
+
+    basic_exit_handler& operator=(basic_exit_handler&& other) noexcept
+    {
+        basic_exit_handler(std::move(other)).swap(*this);
+        return *this;
+    }
+
+    ~basic_exit_handler()
+    {
+        if (target_)
+            target_->drop();
+    }
+
+    /// Ends the exit.
+    template <class... Args>
+    void operator()(Args&&... args)
+    {
+        if (auto* target = std::exchange(target_, nullptr))
+            target->complete(detail::failure_of(std::forward<Args>(args)...));
+    }
+
+    executor_type get_executor() const noexcept
+    {
+        if constexpr (std::is_same_v<Executor, asio::any_io_executor>)
+            return target_->any_executor();
+        else
+            return static_cast<detail::executor_target<Executor>*>(target_)->executor();
+    }
+
+    allocator_type get_allocator() const noexcept { return allocator_type(target_); }
+
+    cancellation_slot_type get_cancellation_slot() const noexcept { return target_->slot(); }
+
+    void swap(basic_exit_handler& other) noexcept { std::swap(target_, other.target_); }
+
+private:
+    template <class>
+    friend class basic_exit_handler;
+    friend struct detail::exit_handler_access;
+
+    explicit basic_exit_handler(detail::exit_target* target) noexcept
+        : target_(target)
+    {
+    }
+
+    detail::exit_target* target_;
+};
+
+/// The handler as functions in source files take it.
+using exit_handler = basic_exit_handler<>;
+
+namespace detail {
+
+struct exit_handler_access
+{
+    template <class Executor>
+    static basic_exit_handler<Executor> make(executor_target<Executor>& target) noexcept
+    {
+        return basic_exit_handler<Executor>(&target);
+    }
+};
+
+} // namespace detail
+
+} // namespace exeunt
+
+#endif // EXEUNT_EXIT_HANDLER_HPP
