@@ -114,7 +114,7 @@ entry& make_value(exit_list& list, Args&&... args)
 {
     using payload = owned_value<T>;
     return list.create<payload>(
-        sync_table<payload>, source_location(), std::forward<Args>(args)...);
+        sync_table<payload>, source_location(), exit_words<>(), std::forward<Args>(args)...);
 }
 
 template <class T, class Source>
