@@ -21,6 +21,11 @@
 
 namespace exeunt {
 
+namespace detail {
+template <class Executor, class Body>
+class with_base;
+}
+
 /// A stack of exits, synchronous and asynchronous, that run one after the other, newest first.
 /**
  * 1. A stack is open when it is made, and bound to an executor. While it is open, exits are
@@ -465,6 +470,9 @@ public:
     }
 
 private:
+    template <class, class>
+    friend class detail::with_base;
+
     using core_ptr = detail::core_ptr;
     using stack_state = detail::stack_core::state;
 

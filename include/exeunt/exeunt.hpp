@@ -2,6 +2,7 @@
 #define EXEUNT_EXEUNT_HPP
 
 #include <exeunt/async_exit_stack.hpp>
+#include <exeunt/async_with.hpp>
 #include <exeunt/close_options.hpp>
 #include <exeunt/config.hpp>
 #include <exeunt/exit_errors.hpp>

@@ -202,16 +202,6 @@ protected:
         end();
     }
 
-    // The failure of what was awaited; several become one.
-    std::exception_ptr failure() noexcept
-    {
-        exit_state state;
-        this->take_failures([&](std::exception_ptr const& error) {
-            exit_state_access::add(state, error, {}, source_location());
-        });
-        return outcome_of(state, this->options_);
-    }
-
     void job_ended() override
     {
         if (!releasing_)
@@ -366,7 +356,7 @@ protected:
 private:
     void awaited() override
     {
-        if (auto error = this->failure())
+        if (auto error = this->job_failure())
             return this->fail(std::move(error));
         if constexpr (!std::is_same_v<Source, no_release>)
             this->register_exit(std::move(*value_), std::move(release_));
@@ -505,7 +495,7 @@ private:
 
     void awaited() override
     {
-        if (auto error = this->failure())
+        if (auto error = this->job_failure())
             return this->fail(std::move(error));
         this->register_exit(std::move(words_), std::move(held_));
     }

@@ -81,6 +81,16 @@ protected:
         core_->running_since.reset();
     }
 
+    // The failure of a job that is no exit; several become one.
+    std::exception_ptr job_failure() noexcept
+    {
+        exit_state state;
+        this->take_failures([&](std::exception_ptr const& error) {
+            exit_state_access::add(state, error, {}, source_location());
+        });
+        return outcome_of(state, options_);
+    }
+
     // Nothing can be awaited any more: what is left runs synchronously or is given up.
     void abandon_all() noexcept
     {
@@ -226,10 +236,10 @@ protected:
     // Everything has ended; `error` is what comes out.
     virtual void closed(std::exception_ptr error) { complete_close(std::move(error)); }
 
-    void complete_close(std::exception_ptr error)
+    void complete_close(std::exception_ptr error, bool posted = false)
     {
         error_ = std::move(error);
-        this->finish();
+        this->finish(posted);
     }
 
     void set_cause(core_ptr core, std::exception_ptr cause) noexcept
