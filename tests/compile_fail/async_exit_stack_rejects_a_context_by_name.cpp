@@ -1,4 +1,4 @@
-// error: std::ref
+// error: a context is passed by std::ref(context)
 // C16
 #include <exeunt/async_exit_stack.hpp>
 

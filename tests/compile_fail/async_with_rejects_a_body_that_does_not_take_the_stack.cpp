@@ -1,4 +1,4 @@
-// error: body
+// error: this is no body
 // C11
 #include <exeunt/async_with.hpp>
 

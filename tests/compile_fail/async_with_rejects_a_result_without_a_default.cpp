@@ -1,4 +1,4 @@
-// error: std::optional
+// error: what the body yields must be default constructible
 #include <exeunt/async_with.hpp>
 
 #include <boost/asio/detached.hpp>

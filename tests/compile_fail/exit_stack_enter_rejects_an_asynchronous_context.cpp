@@ -1,4 +1,4 @@
-// error: async_enter
+// error: use async_enter of an async_exit_stack
 // C15 C17
 #include <exeunt/exit_stack.hpp>
 

@@ -1,4 +1,4 @@
-// error: std::ref
+// error: destroys this release twice
 #include <exeunt/async_exit_stack.hpp>
 
 #include <boost/asio/awaitable.hpp>

@@ -1,4 +1,4 @@
-// error: std::ref
+// error: destroys this body twice
 #include <exeunt/async_with.hpp>
 
 #include <boost/asio/awaitable.hpp>

@@ -1,4 +1,4 @@
-// error: std::ref
+// error: destroys this body twice
 // asio-notes 17: g++ 12 destroys the closure twice
 #include <exeunt/async_with.hpp>
 

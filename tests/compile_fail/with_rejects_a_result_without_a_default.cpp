@@ -1,4 +1,4 @@
-// error: std::optional
+// error: let the body return a std::optional
 #include <exeunt/exit_stack.hpp>
 
 struct result
