@@ -291,7 +291,8 @@ public:
     {
         if (!core_)
             return {};
-        return detail::pending_exits(core_->list, core_->running, core_->running_since, 0);
+        return detail::pending_exits(
+            core_->list, core_->running, core_->running_since, core_->depth);
     }
 
     /// Unwinds: runs every exit, newest first, then completes with what is left in flight.
@@ -543,7 +544,7 @@ private:
             return refuse(std::forward<Handler>(handler));
         if (!is_open())
             return initiate<detail::join_base<Executor>>(
-                std::forward<Handler>(handler), executor_, core_, std::move(cause));
+                std::forward<Handler>(handler), executor_, core_, std::exception_ptr());
         bool const had_core = static_cast<bool>(core_);
         if (!had_core)
             closed_ = true;

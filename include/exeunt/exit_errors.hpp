@@ -7,17 +7,25 @@
 #include <boost/asio/multiple_exceptions.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace exeunt {
 
 namespace asio = boost::asio;
+
+class exit_state;
+
+namespace detail {
+struct exit_state_access;
+}
 
 /// One failure and the exit that it came from.
 struct exit_failure
@@ -49,7 +57,8 @@ class exit_errors : public asio::multiple_exceptions
 {
 public:
     /// Makes a report of `failures`, oldest first, of which none may be null.
-    /** `dropped` tells how many more there were for which no memory could be had. */
+    /** Reports among them are spliced in. `dropped` tells how many more there were for which no
+     * memory could be had. */
     explicit exit_errors(std::vector<exit_failure> failures, std::size_t dropped = 0);
 
     // No move: one that was moved from would have nothing to say.
@@ -61,19 +70,40 @@ public:
     std::span<exit_failure const> failures() const noexcept;
 
     /// How many failures are missing from `failures()` because memory ran out.
+    /** Where there was none at all, `failures()` is empty, and the primary is not counted. */
     std::size_t dropped() const noexcept;
 
     /// A text of several lines: the first 16 failures with name and place, then "and n more".
     char const* what() const noexcept override;
 
 private:
-    struct record;
+    friend class exit_state;
+    friend struct detail::exit_state_access;
 
-    explicit exit_errors(std::shared_ptr<record> shared) noexcept;
-    static std::shared_ptr<record> make_record(
-        std::vector<exit_failure> failures, std::size_t dropped);
+    // Shared by all copies. While an unwinding fills it, it is that one's alone.
+    struct record
+    {
+        record() = default;
+        record(record const&) = delete;
+        record& operator=(record const&) = delete;
+        ~record();
+
+        std::vector<exit_failure> failures;
+        // The exception objects among them, once they are too many to look through.
+        std::unordered_set<void const*> known;
+        // Made by the first call of what(), of which there may be several at once.
+        std::atomic<std::string const*> text{nullptr};
+    };
+
+    // Without a record: memory ran out, and nothing is left but the primary.
+    exit_errors(
+        std::exception_ptr primary, std::shared_ptr<record> shared, std::size_t dropped) noexcept;
+
+    static std::shared_ptr<record> make_record(std::vector<exit_failure> failures);
+    static std::exception_ptr first_of(record const& shared) noexcept;
 
     std::shared_ptr<record> record_;
+    std::size_t dropped_;
 };
 
 /// Thrown where an exit is registered with a stack that is closed: it would never run.

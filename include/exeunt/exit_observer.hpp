@@ -26,7 +26,9 @@ struct exit_view
     std::size_t depth = 0;
     /// Whether it is an asynchronous exit.
     bool async = false;
-    /// Since when it runs; empty while it does not.
+    /// Whether it runs at this moment.
+    bool running = false;
+    /// Since when it is waited for; empty for one that is not, or is synchronous.
     std::optional<std::chrono::steady_clock::time_point> running_since = std::nullopt;
 };
 

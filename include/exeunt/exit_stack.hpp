@@ -48,7 +48,8 @@ inline constexpr std::size_t small_capture = detail::exit_list::small_capture;
  * has not been moved from.
  *
  * @par Thread safety
- * Distinct objects: safe. Shared objects: unsafe. An exit must not destroy the stack that runs it.
+ * Distinct objects: safe. Shared objects: unsafe. An exit may move the stack that runs it, but must
+ * neither destroy it nor assign to it.
  */
 class exit_stack
 {
@@ -235,6 +236,8 @@ private:
     detail::exit_list list_;
     std::exception_ptr cause_;
     close_options options_;
+    // How many stacks it is nested in while it closes.
+    std::size_t depth_ = 0;
     state state_ = state::open;
 };
 

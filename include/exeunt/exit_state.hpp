@@ -8,14 +8,9 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 namespace exeunt {
-
-namespace detail {
-struct exit_state_access;
-}
 
 /// What an exit sees of the unwinding that runs it, and where it changes the outcome.
 /**
@@ -77,14 +72,6 @@ private:
 
     enum class classified : unsigned char { not_yet, cancellation, failure };
 
-    // Two or more failures.
-    struct list
-    {
-        std::vector<exit_failure> failures;
-        // The exception objects among them, once they are too many to look through.
-        std::unordered_set<void const*> known;
-    };
-
     void add(
         std::exception_ptr const& error, std::string_view name, source_location where) noexcept;
     void add_all_of(exit_errors const& report, std::exception_ptr const& error) noexcept;
@@ -96,9 +83,9 @@ private:
     void clear() noexcept;
 
     std::exception_ptr cause_;
-    // One failure needs no memory; from the second on all are in several_.
+    // One failure needs no memory; from the second on all are in the record that may come out.
     exit_failure single_;
-    std::unique_ptr<list> several_;
+    std::shared_ptr<exit_errors::record> several_;
     // The exit_errors whose failures are, all and alone, what is in flight: it comes out as it is.
     std::exception_ptr whole_;
     std::size_t primary_ = 0;

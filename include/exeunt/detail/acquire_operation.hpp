@@ -381,7 +381,9 @@ private:
 template <class C, class Executor>
 consteval auto entered_type()
 {
-    if constexpr (requires(C & context) { context.async_enter(asio::deferred); })
+    if constexpr (is_async_stack<C>)
+        return std::type_identity<void>();
+    else if constexpr (requires(C & context) { context.async_enter(asio::deferred); })
         return std::type_identity<
             yielded_by<std::decay_t<decltype(std::declval<C&>().async_enter(asio::deferred))>>>();
     else if constexpr (requires(C & context) { context.async_enter(); })
@@ -484,12 +486,12 @@ private:
                 start_keeping(*this, context.async_enter(asio::deferred), result_);
             else
                 start_keeping(*this, context.async_enter(), result_);
+        } else if constexpr (!is_entered_async<context_type, Executor>) {
+            this->make_handler()();
         } else if constexpr (requires { context.async_enter(this->make_handler()); }) {
             static_cast<void>(context.async_enter(this->make_handler()));
-        } else if constexpr (requires { context.async_enter(); }) {
-            start_result(*this, context.async_enter());
         } else {
-            this->make_handler()();
+            start_result(*this, context.async_enter());
         }
     }
 

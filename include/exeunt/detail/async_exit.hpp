@@ -15,7 +15,12 @@
 #include <type_traits>
 #include <utility>
 
-namespace exeunt::detail {
+namespace exeunt {
+
+template <class Executor>
+class basic_async_exit_stack;
+
+namespace detail {
 
 // How a callable wants to be called, tried in this order. A generic lambda is never instantiated with
 // what it was not written for: `auto&` takes no handler, and what takes a handler is not asked further.
@@ -230,6 +235,19 @@ concept exits_by_coroutine =
     context.async_exit(state);
 };
 
+// A stack has an async_enter too, which enters something else.
+template <class C>
+inline constexpr bool is_async_stack = false;
+template <class Executor>
+inline constexpr bool is_async_stack<basic_async_exit_stack<Executor>> = true;
+
+template <class Context, class Executor>
+concept is_entered_async = !is_async_stack<Context>
+    && (requires(Context& context) { context.async_enter(asio::deferred); }
+        || requires(Context& context, basic_exit_handler<Executor> handler) {
+               context.async_enter(std::move(handler));
+           } || requires(Context& context) { context.async_enter(); });
+
 template <class Held, class Words>
 struct async_context_exit : Words
 {
@@ -412,7 +430,7 @@ decltype(auto) enter_any(exit_list& list, Source&& source, source_location where
     using C = unwrapped_t<F>;
     if constexpr (is_async_context<C, Executor>()) {
         static_assert(check_context<Source>());
-        static_assert(!declares_async_enter<C>(),
+        static_assert(!is_entered_async<C, Executor>,
             "exeunt: this context is entered asynchronously: use async_enter");
         using payload = async_context_exit<F, words_of<Source>>;
         auto& e = make_async<payload, Executor>(list, std::forward<Source>(source), where);
@@ -434,6 +452,8 @@ decltype(auto) enter_any(exit_list& list, Source&& source, source_location where
     }
 }
 
-} // namespace exeunt::detail
+} // namespace detail
+
+} // namespace exeunt
 
 #endif // EXEUNT_DETAIL_ASYNC_EXIT_HPP

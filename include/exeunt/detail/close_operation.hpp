@@ -257,6 +257,7 @@ private:
         if (outer_ && !core.cause) {
             this->state_ = outer_;
             exit_state_access::enter_nested(*outer_);
+            core.depth = exit_state_access::depth(*outer_);
             return;
         }
         bool const reported = cause_ != nullptr;

@@ -83,6 +83,11 @@ T* payload_at(entry& e) noexcept
 template <class Payload>
 struct stored
 {
+    static_assert(std::is_nothrow_destructible_v<Payload>,
+        "exeunt: what an exit holds must have a destructor that does not throw: give back in the "
+        "exit "
+        "or in a release, which may throw");
+
     static constexpr bool boxed = !fits_in_slot<Payload>;
     using type = std::conditional_t<boxed, Payload*, Payload>;
 

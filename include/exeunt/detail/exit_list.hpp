@@ -209,11 +209,8 @@ public:
     // Takes over all exits of `other`, with their memory; what runs there stays its own.
     void take(exit_list& other) noexcept
     {
-        for (running_exit* exit = other.running_; exit; exit = exit->outer)
-            if (!exit->holds_memory) {
-                exit->memory->add_ref();
-                exit->holds_memory = true;
-            }
+        other.keep_running();
+        keep_running();
         if (memory_)
             memory_->release();
         memory_ = std::exchange(other.memory_, nullptr);
@@ -222,6 +219,14 @@ public:
     }
 
 private:
+    // What runs stays in the memory that this list gives away.
+    void keep_running() noexcept
+    {
+        for (running_exit* exit = running_; exit; exit = exit->outer)
+            if (!std::exchange(exit->holds_memory, true))
+                exit->memory->add_ref();
+    }
+
     // With the arena's own data less than the largest block that malloc keeps for a thread.
     static constexpr std::size_t first_chunk = 16 * smallest_slot;
 

@@ -179,11 +179,6 @@ struct names_async_exit
     int async_exit;
 };
 
-struct names_async_enter
-{
-    int async_enter;
-};
-
 template <class C, class Names>
 struct both_names : C, Names
 {
@@ -196,18 +191,6 @@ consteval bool declares_async_exit()
         return !requires
         {
             &both_names<C, names_async_exit>::async_exit;
-        };
-    else
-        return false;
-}
-
-template <class C>
-consteval bool declares_async_enter()
-{
-    if constexpr (std::is_class_v<C> && !std::is_final_v<C>)
-        return !requires
-        {
-            &both_names<C, names_async_enter>::async_enter;
         };
     else
         return false;

@@ -88,12 +88,8 @@ private:
     static std::exception_ptr report(exit_state& state, std::exception_ptr const& primary) noexcept
     {
         try {
-            std::vector<exit_failure> failures;
-            if (state.several_)
-                failures.swap(state.several_->failures);
-            else
-                failures.push_back(std::move(state.single_));
-            return std::make_exception_ptr(exit_errors(std::move(failures), state.dropped_));
+            return std::make_exception_ptr(
+                exit_errors(primary, std::move(state.several_), state.dropped_));
         } catch (...) {
             return primary;
         }

@@ -168,6 +168,8 @@ public:
     // The exit that has been started last, and since when it is waited for.
     entry* running = nullptr;
     std::optional<std::chrono::steady_clock::time_point> running_since;
+    // How many stacks it is nested in while it closes.
+    std::size_t depth = 0;
     state phase = state::open;
     // An operation runs exits.
     bool busy = false;

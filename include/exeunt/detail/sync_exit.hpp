@@ -71,10 +71,6 @@ struct callback_exit : Words
 template <class T, class Words = exit_words<>>
 struct owned_value : Words
 {
-    static_assert(std::is_nothrow_destructible_v<T>,
-        "exeunt: the destructor of a value is its exit here, and one that throws could not be "
-        "caught: give the value a release, which may throw");
-
     template <class... Args>
     explicit owned_value(Words&& words, Args&&... args)
         : Words(std::move(words))

@@ -13,32 +13,10 @@
 
 namespace exeunt {
 
-struct exit_errors::record
+EXEUNT_DECL exit_errors::record::~record()
 {
-    record(std::vector<exit_failure> all, std::size_t missing)
-        : failures(std::move(all))
-        , dropped(missing)
-    {
-    }
-
-    record(record const&) = delete;
-    record& operator=(record const&) = delete;
-
-    ~record() { delete text.load(std::memory_order_relaxed); }
-
-    std::exception_ptr first() const noexcept
-    {
-        for (auto const& failure : failures)
-            if (!is_cancelled(failure.error))
-                return failure.error;
-        return failures.empty() ? nullptr : failures.front().error;
-    }
-
-    std::vector<exit_failure> const failures;
-    std::size_t const dropped;
-    // Made by the first call of what(), of which there may be several at once.
-    std::atomic<std::string const*> text{nullptr};
-};
+    delete text.load(std::memory_order_relaxed);
+}
 
 namespace detail {
 
@@ -85,34 +63,61 @@ EXEUNT_DECL std::string describe(std::span<exit_failure const> failures, std::si
 } // namespace detail
 
 EXEUNT_DECL exit_errors::exit_errors(std::vector<exit_failure> failures, std::size_t dropped)
-    : exit_errors(make_record(std::move(failures), dropped))
+    : exit_errors(nullptr, make_record(std::move(failures)), dropped)
 {
 }
 
-EXEUNT_DECL exit_errors::exit_errors(std::shared_ptr<record> shared) noexcept
-    : asio::multiple_exceptions(shared->first())
+EXEUNT_DECL exit_errors::exit_errors(
+    std::exception_ptr primary, std::shared_ptr<record> shared, std::size_t dropped) noexcept
+    : asio::multiple_exceptions(primary ? std::move(primary) : first_of(*shared))
     , record_(std::move(shared))
+    , dropped_(dropped)
 {
 }
 
 EXEUNT_DECL std::shared_ptr<exit_errors::record> exit_errors::make_record(
-    std::vector<exit_failure> failures, std::size_t dropped)
+    std::vector<exit_failure> failures)
 {
-    return std::make_shared<record>(std::move(failures), dropped);
+    auto made = std::make_shared<record>();
+    made->failures.reserve(failures.size());
+    for (auto& failure : failures) {
+        try {
+            std::rethrow_exception(failure.error);
+        } catch (exit_errors const& report) {
+            auto const several = report.failures();
+            made->failures.insert(made->failures.end(), several.begin(), several.end());
+        } catch (...) {
+            made->failures.push_back(std::move(failure));
+        }
+    }
+    return made;
+}
+
+EXEUNT_DECL std::exception_ptr exit_errors::first_of(record const& shared) noexcept
+{
+    for (auto const& failure : shared.failures)
+        if (!is_cancelled(failure.error))
+            return failure.error;
+    return shared.failures.empty() ? nullptr : shared.failures.front().error;
 }
 
 EXEUNT_DECL std::span<exit_failure const> exit_errors::failures() const noexcept
 {
+    if (!record_)
+        return {};
     return record_->failures;
 }
 
 EXEUNT_DECL std::size_t exit_errors::dropped() const noexcept
 {
-    return record_->dropped;
+    return dropped_;
 }
 
 EXEUNT_DECL char const* exit_errors::what() const noexcept
 {
+    constexpr auto plain = "several failures while unwinding";
+    if (!record_)
+        return plain;
     if (auto const* text = record_->text.load(std::memory_order_acquire))
         return text->c_str();
     try {
@@ -123,7 +128,7 @@ EXEUNT_DECL char const* exit_errors::what() const noexcept
             expected = made.release();
         return expected->c_str();
     } catch (...) {
-        return "several failures while unwinding";
+        return plain;
     }
 }
 

@@ -39,6 +39,7 @@ EXEUNT_DECL void exit_stack::exit(exit_state& outer)
     if (state_ != state::open)
         return;
     detail::exit_state_access::enter_nested(outer);
+    depth_ = detail::exit_state_access::depth(outer);
     if (!cause_) {
         unwind(outer);
     } else {
@@ -54,7 +55,7 @@ EXEUNT_DECL void exit_stack::exit(exit_state& outer)
 EXEUNT_DECL std::vector<exit_view> exit_stack::pending() const
 {
     auto const* running = list_.running();
-    return detail::pending_exits(list_, running ? running->running : nullptr, {}, 0);
+    return detail::pending_exits(list_, running ? running->running : nullptr, {}, depth_);
 }
 
 EXEUNT_DECL void exit_stack::unwind(exit_state& outcome) noexcept

@@ -144,7 +144,7 @@ EXEUNT_DECL bool exit_state::append(exit_failure& failure) noexcept
     constexpr std::size_t looked_through_at_most = 32;
     try {
         if (!several_) {
-            auto several = std::make_unique<list>();
+            auto several = std::make_shared<exit_errors::record>();
             several->failures.reserve(4);
             several->failures.push_back(std::move(single_));
             single_ = exit_failure{};
@@ -154,7 +154,8 @@ EXEUNT_DECL bool exit_state::append(exit_failure& failure) noexcept
     } catch (...) {
         return false;
     }
-    auto& [failures, known] = *several_;
+    auto& failures = several_->failures;
+    auto& known = several_->known;
     try {
         if (failures.size() == looked_through_at_most)
             for (auto const& each : failures)

@@ -10,7 +10,7 @@ namespace exeunt::detail {
 
 EXEUNT_DECL exit_view view_of(entry& e, std::size_t position, std::size_t depth) noexcept
 {
-    return {e.name(), e.where(), position, depth, e.table->async, {}};
+    return {e.name(), e.where(), position, depth, e.table->async};
 }
 
 EXEUNT_DECL void record_failure(entry& e, std::exception_ptr const& error, std::size_t position,
@@ -142,6 +142,7 @@ EXEUNT_DECL std::vector<exit_view> pending_exits(exit_list const& list, entry* r
     std::size_t position = list.size();
     if (running) {
         views.push_back(view_of(*running, position, depth));
+        views.back().running = true;
         views.back().running_since = since;
     }
     for (entry* e = list.newest(); e; e = e->older)
