@@ -306,7 +306,7 @@ BOOST_AUTO_TEST_CASE(registering_while_closing_without_memory_is_the_failure_of_
     stack.push([&] {
         failing_allocations none(0, true);
         for (int i = 0; i != 1000; ++i)
-            stack.push([&book, bytes = std::array<char, 5000>()] { static_cast<void>(bytes); });
+            stack.push([bytes = std::array<char, 5000>()] { static_cast<void>(bytes); });
     });
     error = caught([&] { stack.close(); });
     BOOST_REQUIRE(error);

@@ -258,27 +258,37 @@ BOOST_AUTO_TEST_CASE(push_mutable_and_rvalue_qualified_callables_run)
 
 BOOST_AUTO_TEST_CASE(push_over_aligned_callable_is_aligned)
 {
-    struct alignas(64) wide
-    {
-        bool* aligned;
-        std::array<char, 64> filler{};
-        explicit wide(bool* out)
-            : aligned(out)
+    auto const all_places = []<std::size_t Alignment>(
+                                std::integral_constant<std::size_t, Alignment>) {
+        struct alignas(Alignment) wide
         {
-        }
-        void operator()() { *aligned = reinterpret_cast<std::uintptr_t>(this) % 64 == 0; }
-    };
-    for (int before = 0; before != 4; ++before) {
+            bool* aligned;
+            explicit wide(bool* out)
+                : aligned(out)
+            {
+            }
+            void operator()()
+            {
+                *aligned = *aligned && reinterpret_cast<std::uintptr_t>(this) % Alignment == 0;
+            }
+        };
+        bool aligned = true;
         exit_stack stack;
-        bool aligned = false;
-        for (int i = 0; i != before; ++i)
+        for (int i = 0; i != 20; ++i) {
             stack.push([] {});
-        stack.push(wide(&aligned));
-        wide& value = stack.emplace<wide>(&aligned);
-        BOOST_TEST(reinterpret_cast<std::uintptr_t>(&value) % 64 == 0u);
+            stack.push(wide(&aligned));
+            wide& value = stack.emplace<wide>(&aligned);
+            value();
+            wide& adopted = stack.adopt(wide(&aligned), [](wide& own) { own(); });
+            adopted();
+        }
         stack.close();
-        BOOST_TEST(aligned);
-    }
+        BOOST_TEST(aligned, "alignment " << Alignment);
+    };
+    all_places(std::integral_constant<std::size_t, 16>());
+    all_places(std::integral_constant<std::size_t, 32>());
+    all_places(std::integral_constant<std::size_t, 64>());
+    all_places(std::integral_constant<std::size_t, 4096>());
 }
 
 BOOST_AUTO_TEST_CASE(push_large_callable_is_kept_whole)
