@@ -1,5 +1,7 @@
 #include "driver.hpp"
 
+#include <exeunt/exit_stack.hpp>
+
 #include "http_client.hpp"
 #include "report.hpp"
 
@@ -49,6 +51,8 @@ asio::awaitable<void> driver::terminate_after(std::chrono::seconds time)
 // One line on a terminal, written again and again.
 asio::awaitable<void> driver::show_progress()
 {
+    exeunt::exit_stack stack;
+    stack.push([] { std::cout << "\r\x1b[K" << std::flush; }); // the report finds a clean line
     asio::steady_timer next(executor_);
     for (std::uint64_t before = 0;; before = count_.requests) {
         constexpr auto tick = std::chrono::milliseconds(200);

@@ -77,16 +77,14 @@ asio::awaitable<http_answer> fail(lease& upstream)
 template <class Work>
 asio::awaitable<http_answer> with_lease(connection_pool& pool, Work const& work)
 {
-    auto const executor = co_await asio::this_coro::executor;
     std::exception_ptr failure;
     try {
         co_return co_await exeunt::async_with(
-            executor,
             [&](exeunt::async_exit_stack& stack) -> asio::awaitable<http_answer> {
                 auto& upstream = *co_await stack.async_acquire(pool.take());
                 co_return co_await work(upstream);
             },
-            to_the_end);
+            to_the_end());
     } catch (...) {
         failure = std::current_exception();
     }

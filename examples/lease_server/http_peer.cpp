@@ -92,7 +92,7 @@ asio::awaitable<bool> http_peer::write(http_answer answer)
     said_close_ = !answer.keep_alive();
     stream_.expires_after(limits::answer_write);
     error_code failed;
-    co_await http::async_write(stream_, answer, asio::redirect_error(to_the_end, failed));
+    co_await http::async_write(stream_, answer, asio::redirect_error(to_the_end(), failed));
     co_return !failed;
 }
 

@@ -94,9 +94,9 @@ asio::awaitable<lease::place*> connection_pool::free_place()
         co_return place;
     }
     waiter self{asio::steady_timer(executor_, limits::free_lease)};
-    waiting_.push_back(&self);
     exeunt::exit_stack undo;
     undo.push([&] { std::erase(waiting_, &self); });
+    waiting_.push_back(&self);
 
     boost::system::error_code woken;
     co_await self.wake.async_wait(asio::redirect_error(asio::use_awaitable, woken));

@@ -10,8 +10,10 @@ namespace asio = boost::asio;
 
 // The token of work that runs to its end although the coroutine that awaits it is cancelled: it
 // carries no cancellation. A request in hand when the server stops is such work.
-inline auto const to_the_end =
-    asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+inline auto to_the_end()
+{
+    return asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+}
 
 } // namespace lease_server
 
