@@ -400,7 +400,8 @@ BOOST_AUTO_TEST_CASE(async_enter_that_finishes_after_closing_ended_exits_then_st
     source.answer("text");
     drive();
     entered.expect_stack_closed();
-    log.expect("enter exit:none");
+    BOOST_TEST(log.words().size() == 2u); // what it sees is not laid down
+    BOOST_TEST(log.text().find("enter exit:") == 0u, log.text());
 }
 
 // C23

@@ -245,8 +245,8 @@ BOOST_AUTO_TEST_CASE(handler_completed_with_an_enumerator_is_a_failure)
     closed().expect_code(asio::error::connection_reset);
 
     stack = async_exit_stack(context);
-    stack.push([](exit_handler handler) { std::move(handler)(boost::system::errc::timed_out, 5); });
-    closed().expect_code(boost::system::errc::make_error_code(boost::system::errc::timed_out));
+    stack.push([](exit_handler handler) { std::move(handler)(asio::error::timed_out, 5); });
+    closed().expect_code(asio::error::timed_out);
 }
 
 // C99

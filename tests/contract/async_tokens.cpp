@@ -149,7 +149,6 @@ BOOST_AUTO_TEST_CASE(callback_given_as_an_lvalue_is_copied)
     drive();
     result.expect_success();
     auto modifiable = into(result);
-    fresh();
     result = {};
     exeunt::async_with(context, body(), modifiable);
     drive();
