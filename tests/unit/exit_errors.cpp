@@ -75,6 +75,19 @@ BOOST_AUTO_TEST_CASE(
         == "[body=cancelled, second=cancelled, exit-0.=1000, exit-1.=1001]");
 }
 
+// C43
+BOOST_AUTO_TEST_CASE(exit_errors_made_of_reports_is_flat_C43)
+{
+    std::vector<exit_failure> outer;
+    outer.push_back({make_cancellation(), "first", {}});
+    outer.push_back({std::make_exception_ptr(exit_errors(several(2))), "report", {}});
+    outer.push_back({make_boom(7), "last", {}});
+    exit_errors const errors(std::move(outer));
+    BOOST_TEST(
+        describe(errors.failures()) == "[first=cancelled, exit-0.=1000, exit-1.=1001, last=7]");
+    BOOST_TEST(describe(errors.first_exception()) == "1000");
+}
+
 BOOST_AUTO_TEST_CASE(exit_errors_caught_as_multiple_exceptions_gives_the_primary)
 {
     std::vector<exit_failure> failures = several(2);

@@ -190,6 +190,17 @@ BOOST_AUTO_TEST_CASE(close_splices_a_thrown_report_in_flat_C43)
 }
 
 // C43
+BOOST_AUTO_TEST_CASE(close_splices_a_report_of_reports_in_flat_C43)
+{
+    exit_stack stack;
+    std::exception_ptr const inner = report_of({make_boom(2), make_boom(3)}, "inner");
+    stack.push(failing(report_of({make_boom(1), inner, make_boom(4)}, "outer")));
+    stack.push(on_exit(failing(0)).named("first"));
+    BOOST_TEST(
+        report(caught([&] { stack.close(); })) == "[first=0, outer=1, inner=2, inner=3, outer=4]");
+}
+
+// C43
 BOOST_AUTO_TEST_CASE(close_with_a_report_as_cause_splices_it_in_flat_C43)
 {
     exit_stack stack;

@@ -324,3 +324,28 @@ BOOST_AUTO_TEST_CASE(child_failed_by_hand_shows_that_to_its_exits_and_keeps_it_f
     BOOST_TEST(seen == "1");
     BOOST_TEST(!parent_failed);
 }
+
+// C95
+BOOST_AUTO_TEST_CASE(child_that_closes_inside_its_parent_tells_its_depth_C95)
+{
+    std::string alone;
+    std::string inside;
+    auto const depths = [](exit_stack& stack, std::string& text) {
+        return [&stack, &text] {
+            for (exeunt::exit_view const& view : stack.pending())
+                text += std::string(view.name) + std::to_string(view.depth) + " ";
+        };
+    };
+    exit_stack grandchild;
+    grandchild.push(on_exit([] {}).named("g"));
+    grandchild.push(on_exit(depths(grandchild, inside)).named("G"));
+    exit_stack child;
+    child.push(on_exit(std::ref(grandchild)).named("c"));
+    child.push(on_exit(depths(child, inside)).named("C"));
+    exit_stack parent;
+    parent.push(on_exit(std::ref(child)).named("p"));
+    parent.push(on_exit(depths(parent, alone)).named("P"));
+    parent.close();
+    BOOST_TEST(alone == "P0 p0 ");
+    BOOST_TEST(inside == "C1 c1 G2 g2 ");
+}

@@ -209,6 +209,26 @@ BOOST_AUTO_TEST_CASE(closed_stack_assigned_a_fresh_one_begins_again_C58)
     BOOST_TEST(!failed);
 }
 
+// C58
+BOOST_AUTO_TEST_CASE(
+    fresh_stack_assigned_by_an_exit_of_its_own_unwinds_the_rest_and_is_closed_too_C58)
+{
+    journal book;
+    exit_stack stack;
+    stack.push(book.noting("a"));
+    stack.push([&, text = std::string(100, 'x')] {
+        book.note("begin");
+        stack = exit_stack();
+        stack.push(book.noting("fresh"));
+        // Its own captures are still there.
+        book.note(text == std::string(100, 'x') ? "end" : "gone");
+    });
+    stack.push(book.noting("c"));
+    stack.close();
+    BOOST_TEST(book.text() == "c begin a end fresh");
+    BOOST_TEST(stack.empty());
+}
+
 // C59
 BOOST_AUTO_TEST_CASE(registered_by_an_exit_while_closing_runs_next_C59)
 {
