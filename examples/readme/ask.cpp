@@ -48,7 +48,7 @@ asio::awaitable<std::string> ask(tcp::endpoint server, std::string question)
 
 asio::awaitable<void> ask_for_the_time(tcp::endpoint server)
 {
-    asio::steady_timer deadline(co_await asio::this_coro::executor, 100ms);
+    asio::steady_timer deadline(co_await asio::this_coro::executor, 500ms);
     co_await (ask(server, "TIME\n") || deadline.async_wait(asio::use_awaitable));
 }
 // [/ask]
@@ -77,7 +77,7 @@ asio::awaitable<std::string> ask_by_hand(tcp::endpoint server, std::string quest
 
 asio::awaitable<void> ask_by_hand_for_the_time(tcp::endpoint server)
 {
-    asio::steady_timer deadline(co_await asio::this_coro::executor, 100ms);
+    asio::steady_timer deadline(co_await asio::this_coro::executor, 500ms);
     co_await (ask_by_hand(server, "TIME\n") || deadline.async_wait(asio::use_awaitable));
 }
 

@@ -25,6 +25,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
@@ -81,13 +83,15 @@ void serve_until_a_signal(asio::io_context& context, asio::awaitable<void> serve
 }
 // [/shutdown]
 
-// Raises a signal every 20 ms, so often.
-asio::awaitable<void> press_ctrl_c(int times)
+// Raises a signal whenever the next of these lines has been shown.
+asio::awaitable<void> press_ctrl_c(std::vector<std::string> lines)
 {
     asio::steady_timer pause(co_await asio::this_coro::executor);
-    for (int i = 0; i != times; ++i) {
-        pause.expires_after(20ms);
-        co_await pause.async_wait(asio::use_awaitable);
+    for (std::string const& line : lines) {
+        while (shown.empty() || shown.back() != line) {
+            pause.expires_after(1ms);
+            co_await pause.async_wait(asio::use_awaitable);
+        }
         show("^C");
         std::raise(SIGINT);
     }
@@ -119,12 +123,12 @@ int main()
 {
     {
         asio::io_context context;
-        asio::co_spawn(context, press_ctrl_c(1), asio::detached);
+        asio::co_spawn(context, press_ctrl_c({"serving"}), asio::detached);
         serve_until_a_signal(context, serve(true));
     }
     {
         asio::io_context context;
-        asio::co_spawn(context, press_ctrl_c(3), asio::detached);
+        asio::co_spawn(context, press_ctrl_c({"serving", "hanging", "^C"}), asio::detached);
         serve_until_a_signal(context, serve(false));
     }
     lost_exits lost;
