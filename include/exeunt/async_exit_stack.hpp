@@ -12,9 +12,11 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/system_executor.hpp>
 
 #include <cstddef>
 #include <exception>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -44,7 +46,8 @@ class with_base;
  * @par Caution
  * What an exit touches must outlive it: let the stack own it (`emplace`, `adopt`, `enter`, or an
  * acquire), or declare it outside of the coroutine that closes. Locals of the body of an
- * `async_with` are gone before the first exit runs.
+ * `async_with` are gone before the first exit runs. What is being registered must not hand over or
+ * move the stack from its constructor or `enter`.
  *
  * @par Lifetimes
  * While an operation is in flight the stack may be moved or destroyed: the operation keeps what it
@@ -105,6 +108,25 @@ public:
         , options_(other.options_)
         , closed_(std::exchange(other.closed_, false))
     {
+    }
+
+    /// Takes over a stack of another executor type; `other` is open and empty then.
+    /**
+     * Exits are bound to the executor type that they were registered for: throws
+     * `std::invalid_argument` if `other` holds any, and leaves it as it is.
+     */
+    template <class Other>
+        requires(
+            !std::is_same_v<Other, Executor> && std::is_constructible_v<Executor, Other const&>)
+    explicit basic_async_exit_stack(basic_async_exit_stack<Other>&& other)
+        : executor_(other.executor_)
+        , options_(other.options_)
+    {
+        if (!other.empty() || (other.core_ && other.core_->busy))
+            throw std::invalid_argument("exeunt: a stack that holds exits keeps its executor type");
+        closed_ = !other.is_open();
+        other.core_ = core_ptr();
+        other.closed_ = false;
     }
 
     /// Abandons what this stack holds, as the destructor does, then takes over all of `other`.
@@ -244,9 +266,11 @@ public:
     /** Returns whether it was there and had not been started. Constant time. */
     bool dismiss(exit_handle handle) noexcept
     {
-        auto* e = core_ ? core_->list.find(handle) : nullptr;
+        // What the exit holds may own this stack.
+        auto const core = core_;
+        auto* e = core ? core->list.find(handle) : nullptr;
         if (e)
-            core_->list.forget(*e);
+            core->list.forget(*e);
         return e != nullptr;
     }
 
@@ -473,6 +497,8 @@ public:
 private:
     template <class, class>
     friend class detail::with_base;
+    template <class>
+    friend class basic_async_exit_stack;
 
     using core_ptr = detail::core_ptr;
     using stack_state = detail::stack_core::state;
@@ -481,8 +507,10 @@ private:
 
     detail::stack_core& core()
     {
-        if (!core_)
+        if (!core_) {
             core_ = make_core();
+            core_->phase = closed_ ? stack_state::closed : stack_state::open;
+        }
         return *core_;
     }
 
@@ -502,21 +530,25 @@ private:
     {
         if (!core_ || core_->phase != stack_state::open)
             return;
-        // An exit that is being run by itself goes on; only what is left is given up.
-        core_->phase = stack_state::closing;
-        exit_state state(std::exchange(core_->cause, nullptr), true);
+        // What an exit does to this object does not concern what it holds now.
+        auto const core = core_;
+        core->phase = stack_state::closing;
+        bool const inside = std::exchange(core->inside_exit, true);
+        exit_state state(std::exchange(core->cause, nullptr), true);
         detail::exit_state_access::leave_cause_unreported(state);
         detail::exit_state_access::set_unknown(state);
-        detail::abandon_exits(core_->list, nullptr, state, options_);
+        // An exit that is being run by itself goes on; only what is left is given up.
+        detail::abandon_exits(core->list, nullptr, state, options_);
         detail::report_unreceived(state, options_);
-        core_->phase = stack_state::closed;
+        core->inside_exit = inside;
+        core->phase = stack_state::closed;
     }
 
     template <class Base, class Handler, class... Args>
     static void initiate(Handler&& handler, Args&&... args)
     {
-        detail::operation<Base, std::decay_t<Handler>>::initiate(
-            std::decay_t<Handler>(std::forward<Handler>(handler)), std::forward<Args>(args)...);
+        detail::initiate_operation<Base>(
+            std::forward<Handler>(handler), std::forward<Args>(args)...);
     }
 
     // Completes without having done anything, with value-initialised values behind the result.
@@ -524,7 +556,18 @@ private:
     void complete(Handler&& handler, std::exception_ptr result)
     {
         initiate<detail::join_base<Executor, Values...>>(
-            std::forward<Handler>(handler), executor_, core_ptr(), std::move(result));
+            std::forward<Handler>(handler), executor_for(handler), core_ptr(), std::move(result));
+    }
+
+    // A default-constructed stack has no executor: it completes on the handler's own.
+    template <class Handler>
+    Executor executor_for(Handler const& handler) const
+    {
+        if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
+            if (!executor_)
+                return asio::get_associated_executor(handler, asio::system_executor());
+        }
+        return executor_;
     }
 
     template <class Handler>

@@ -42,14 +42,15 @@ inline constexpr std::size_t small_capture = detail::exit_list::small_capture;
  * @par Caution
  * What an exit touches must outlive it: let the stack own it (`emplace`, `adopt`, `enter`), or
  * declare it before the stack. The stack's destructor runs its exits when younger locals are gone.
+ * What is being registered must not hand over or move the stack from its constructor or `enter`.
  *
  * @par Exception safety
  * Registering gives the strong guarantee: where it throws, nothing is registered and the callable
  * has not been moved from.
  *
  * @par Thread safety
- * Distinct objects: safe. Shared objects: unsafe. An exit may move the stack that runs it, but must
- * neither destroy it nor assign to it.
+ * Distinct objects: safe. Shared objects: unsafe. An exit may move the stack that runs it; neither
+ * an exit nor the destructor of what it holds may destroy the stack or assign to it.
  */
 class exit_stack
 {

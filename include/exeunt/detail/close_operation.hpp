@@ -98,6 +98,7 @@ protected:
         exit_state_access::set_unknown(state);
         exit_state_access::force(state);
         core_->phase = stack_core::state::closing;
+        inside_exit inside(*core_);
         abandon_exits(core_->list, exit_.running ? &exit_ : nullptr, state, options_);
         core_->running = nullptr;
         core_->phase = stack_core::state::closed;
@@ -203,6 +204,7 @@ protected:
             this->abandon_all();
             if (this->state_ != outer_)
                 report_unreceived(*this->state_, this->options_);
+            this->discard_all(core->answering);
             this->discard_all(core->requests);
             this->discard_all(core->joined);
         }
@@ -232,9 +234,6 @@ protected:
     }
 
     void job_lost() override { abandon(); }
-
-    // Everything has ended; `error` is what comes out.
-    virtual void closed(std::exception_ptr error) { complete_close(std::move(error)); }
 
     void complete_close(std::exception_ptr error, bool posted = false)
     {
@@ -284,7 +283,8 @@ private:
         while (auto* waiter = core.requests.pop_front()) {
             auto* request = static_cast<run_request*>(waiter);
             if (auto* e = core.list.find(request->wanted())) {
-                request_ = request;
+                request->waits_in = &core.answering;
+                core.answering.push_back(*request);
                 return e;
             }
             request->wake();
@@ -294,8 +294,8 @@ private:
 
     void answer_request()
     {
-        if (request_)
-            std::exchange(request_, nullptr)->wake();
+        if (auto* request = this->core_->answering.pop_front())
+            request->wake();
     }
 
     void end_running()
@@ -314,7 +314,7 @@ private:
             waiter->wake();
         while (auto* waiter = core->joined.pop_front())
             waiter->wake();
-        closed(outcome());
+        complete_close(outcome(), core->is_turning());
     }
 
     std::exception_ptr outcome() noexcept
@@ -333,7 +333,7 @@ private:
     std::exception_ptr cause_;
     std::exception_ptr error_;
     exit_state* outer_;
-    run_request* request_ = nullptr;
+
     unsigned cuts_ = 0;
 };
 
@@ -354,13 +354,13 @@ public:
     // A close has run the exit, or found that it is gone.
     void wake() override
     {
-        waits_ = false;
+        waits_in = nullptr;
         this->finish(true);
     }
 
     void take_turn() override
     {
-        waits_ = false;
+        waits_in = nullptr;
         run();
     }
 
@@ -378,8 +378,8 @@ protected:
         if (this->core_->phase == stack_core::state::closed)
             return this->finish();
         if (this->core_->busy || this->core_->phase == stack_core::state::closing) {
-            waits_ = true;
-            return this->core_->requests.push_back(*this);
+            waits_in = &this->core_->requests;
+            return waits_in->push_back(*this);
         }
         this->core_->busy = true;
         run();
@@ -395,9 +395,8 @@ protected:
 
     void cancelled(asio::cancellation_type, unsigned terminals) override
     {
-        if (waits_ && terminals != 0) {
-            waits_ = false;
-            this->core_->requests.remove(*this);
+        if (waits_in && terminals != 0) {
+            std::exchange(waits_in, nullptr)->remove(*this);
             error_ = make_error(asio::error::operation_aborted);
             return this->finish();
         }
@@ -446,14 +445,13 @@ private:
             error_ = outcome_of(*this->state_, this->options_);
         core->busy = false;
         bool const others = core->closer || !core->requests.empty();
-        this->finish(others);
+        this->finish(others || core->is_turning());
         if (others)
             core->turn_over();
     }
 
     std::exception_ptr error_;
     unsigned cuts_ = 0;
-    bool waits_ = false;
 };
 
 // Waits for the end of a close that is under way, if there is one; completes with a given result.

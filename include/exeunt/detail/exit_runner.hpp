@@ -1,12 +1,14 @@
 #ifndef EXEUNT_DETAIL_EXIT_RUNNER_HPP
 #define EXEUNT_DETAIL_EXIT_RUNNER_HPP
 
+#include <exeunt/detail/handover.hpp>
 #include <exeunt/detail/parked_coroutine.hpp>
 #include <exeunt/exit_handler.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <atomic>
@@ -54,8 +56,10 @@ public:
         driver_.park(std::forward<Handler>(handler));
         if (job_.has_value())
             begin_awaiting();
-        else
+        else if (progress_.load(std::memory_order_acquire) == progress::starting)
             complete(std::exchange(driver_result_, nullptr));
+        else
+            return_to_executor();
     }
 
     void complete(std::exception_ptr error) final
@@ -222,8 +226,31 @@ private:
         void (*destroy_)(void*) noexcept = nullptr;
     };
 
+    // Lies in the frame of the driver until that begins: tells when the frame is destroyed instead.
+    class unbegun_driver
+    {
+    public:
+        explicit unbegun_driver(exit_runner* runner) noexcept
+            : runner_(runner)
+        {
+        }
+        unbegun_driver(unbegun_driver&& other) noexcept
+            : runner_(std::exchange(other.runner_, nullptr))
+        {
+        }
+        ~unbegun_driver()
+        {
+            if (runner_)
+                runner_->drop();
+        }
+        exit_runner* begin() noexcept { return std::exchange(runner_, nullptr); }
+
+    private:
+        exit_runner* runner_;
+    };
+
     template <class E>
-    static asio::awaitable<void, E> drive(exit_runner* runner);
+    static asio::awaitable<void, E> drive(unbegun_driver unbegun);
 
     template <class E>
     static void const* kind_of_driver() noexcept
@@ -252,6 +279,47 @@ private:
             // A cancellation that cannot be delivered is one that the job ignores.
         }
     }
+
+    // A coroutine may have ended on an executor of its own choice: what comes next runs on the right one.
+    void return_to_executor()
+    {
+        handover here(this);
+        try {
+            asio::dispatch(this->executor(), coroutine_end(this));
+        } catch (...) {
+            // Either what came next has thrown; or there is no memory to go there, and it goes on here.
+            if (!here.came_back())
+                throw;
+            complete(std::exchange(driver_result_, nullptr));
+        }
+    }
+
+    class coroutine_end
+    {
+    public:
+        explicit coroutine_end(exit_runner* runner) noexcept
+            : runner_(runner)
+        {
+        }
+        coroutine_end(coroutine_end&& other) noexcept
+            : runner_(std::exchange(other.runner_, nullptr))
+        {
+        }
+        ~coroutine_end()
+        {
+            if (runner_ && !handover::take_back(runner_))
+                runner_->drop();
+        }
+        void operator()()
+        {
+            auto* runner = std::exchange(runner_, nullptr);
+            handover::taken(runner);
+            runner->complete(std::exchange(runner->driver_result_, nullptr));
+        }
+
+    private:
+        exit_runner* runner_;
+    };
 
     // While a job is held its completion does not go on by itself: nothing of this is destroyed.
     bool hold() noexcept
@@ -299,7 +367,8 @@ void exit_runner<Executor>::await(asio::awaitable<void, E>&& job)
     if (driver_.is_parked())
         return driver_.resume();
     try {
-        asio::co_spawn(E(this->executor()), drive<E>(this), driver_ended(driver_signal_.slot()));
+        asio::co_spawn(E(this->executor()), drive<E>(unbegun_driver(this)),
+            driver_ended(driver_signal_.slot()));
         driver_kind_ = kind_of_driver<E>();
     } catch (...) {
         job_.reset();
@@ -310,8 +379,10 @@ void exit_runner<Executor>::await(asio::awaitable<void, E>&& job)
 
 template <class Executor>
 template <class E>
-asio::awaitable<void, E> exit_runner<Executor>::drive(exit_runner* runner)
+asio::awaitable<void, E> exit_runner<Executor>::drive(unbegun_driver unbegun)
 {
+    auto* runner = unbegun.begin();
+
     // Begins parked: from then on no end of it needs a post, which could fail or throw.
     co_await park_operation<exit_runner>(runner);
     while (runner->job_.has_value()) {

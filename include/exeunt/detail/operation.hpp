@@ -2,6 +2,7 @@
 #define EXEUNT_DETAIL_OPERATION_HPP
 
 #include <exeunt/config.hpp>
+#include <exeunt/detail/handover.hpp>
 #include <exeunt/exit_handler.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
@@ -76,6 +77,8 @@ public:
 private:
     enum class state : unsigned char { idle, delivering, detached };
 
+    void delivered();
+
     operation_base* operation_;
     void const* executor_;
     std::atomic<unsigned> body_types_{0};
@@ -137,9 +140,19 @@ inline void cancel_relay::deliver()
         return;
     on_its_way_.store(false, std::memory_order_release);
     auto const types = body_types_.exchange(0, std::memory_order_acq_rel);
-    operation_->cancelled(
-        static_cast<asio::cancellation_type>(types), terminals_.load(std::memory_order_acquire));
-    expected = state::delivering;
+    try {
+        operation_->cancelled(static_cast<asio::cancellation_type>(types),
+            terminals_.load(std::memory_order_acquire));
+    } catch (...) {
+        delivered();
+        throw;
+    }
+    delivered();
+}
+
+inline void cancel_relay::delivered()
+{
+    auto expected = state::delivering;
     if (!state_.compare_exchange_strong(
             expected, state::idle, std::memory_order_acq_rel, std::memory_order_acquire))
         operation_->ended();
@@ -171,49 +184,6 @@ public:
 
 private:
     std::shared_ptr<cancel_relay> relay_;
-};
-
-// Notes that a function object which owns an operation is being given to an executor by this thread.
-// Where the executor throws, or refuses it, the object is destroyed within that call: the operation
-// comes back to the caller instead of being lost.
-class handover
-{
-public:
-    explicit handover(void const* operation) noexcept
-        : operation_(operation)
-        , outer_(std::exchange(innermost_, this))
-    {
-    }
-    handover(handover const&) = delete;
-    handover& operator=(handover const&) = delete;
-    ~handover() { innermost_ = outer_; }
-
-    bool came_back() const noexcept { return came_back_; }
-
-    static bool take_back(void const* operation) noexcept
-    {
-        for (handover* each = innermost_; each; each = each->outer_)
-            if (each->operation_ == operation) {
-                each->came_back_ = true;
-                return true;
-            }
-        return false;
-    }
-
-    // The operation has been taken: whatever lies at its address from now on is another one.
-    static void taken(void const* operation) noexcept
-    {
-        for (handover* each = innermost_; each; each = each->outer_)
-            if (each->operation_ == operation)
-                each->operation_ = nullptr;
-    }
-
-private:
-    static constinit inline thread_local handover* innermost_ = nullptr;
-
-    void const* operation_;
-    handover* outer_;
-    bool came_back_ = false;
 };
 
 template <class T>
@@ -250,12 +220,12 @@ class operation final : public Base
     }
 
 public:
-    // Makes the operation and starts it; called in the initiating function.
+    // Makes the operation and starts it; called in the initiating function. Where it throws the handler
+    // has not been moved from.
     template <class... Args>
-    static void initiate(Handler handler, Args&&... args)
+    static void initiate(Handler&& handler, Args&&... args)
     {
-        auto* made = make(std::move(handler), std::forward<Args>(args)...);
-        made->launch();
+        make(std::move(handler), std::forward<Args>(args)...)->launch();
     }
 
     void* allocate(std::size_t size, std::size_t alignment) override
@@ -388,9 +358,10 @@ private:
         }
         if (came_back)
             this->abandon();
-        else if (initiation_.exchange(initiation::returned, std::memory_order_acq_rel)
+        // Whoever ends the operation while this function has not returned leaves the rest to it.
+        if (initiation_.exchange(initiation::returned, std::memory_order_acq_rel)
             == initiation::completed)
-            hop(true);
+            leave(true);
     }
 
     // The last step, on its way to the handler's executor.
@@ -426,11 +397,17 @@ private:
 
     void ended() override
     {
-        if (this->how_ == operation_base::ending::lost)
-            return destroy_handler();
         if (initiation_.exchange(initiation::completed, std::memory_order_acq_rel)
             == initiation::returned)
-            hop(this->how_ == operation_base::ending::posted);
+            leave(false);
+    }
+
+    void leave(bool posted)
+    {
+        if (this->how_ == operation_base::ending::lost)
+            destroy_handler();
+        else
+            hop(posted || this->how_ == operation_base::ending::posted);
     }
 
     void hop(bool posted)
@@ -474,7 +451,14 @@ private:
     {
         slot_.clear();
         disconnect();
-        auto results = this->results();
+        auto results = [this] {
+            try {
+                return this->results();
+            } catch (...) {
+                release();
+                throw;
+            }
+        }();
         Handler handler(std::move(*handler_));
         release();
         std::apply(
@@ -493,7 +477,6 @@ private:
     void destroy_handler() noexcept
     {
         disconnect();
-        handler_.reset();
         release();
     }
 
@@ -502,6 +485,8 @@ private:
     {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
             return;
+        // The handler dies last: it may own the memory that its allocator hands out.
+        auto const handler = std::move(handler_);
         auto memory = allocator_;
         auto const place = std::pointer_traits<typename traits::pointer>::pointer_to(*this);
         this->~operation();
@@ -518,6 +503,17 @@ private:
     std::atomic<std::size_t> references_{1};
     std::atomic<initiation> initiation_{initiation::calling};
 };
+
+template <class Base, class Handler, class... Args>
+void initiate_operation(Handler&& handler, Args&&... args)
+{
+    using handler_type = std::decay_t<Handler>;
+    if constexpr (std::is_same_v<Handler, handler_type>)
+        operation<Base, handler_type>::initiate(std::move(handler), std::forward<Args>(args)...);
+    else
+        operation<Base, handler_type>::initiate(
+            handler_type(std::forward<Handler>(handler)), std::forward<Args>(args)...);
+}
 
 } // namespace exeunt::detail
 

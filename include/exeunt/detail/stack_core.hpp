@@ -83,6 +83,9 @@ public:
 
     exit_handle wanted() const noexcept { return wanted_; }
 
+    // The list that it waits in; null while it runs.
+    waiter_list* waits_in = nullptr;
+
 protected:
     ~run_request() = default;
 
@@ -156,6 +159,8 @@ public:
 
     // An operation that ran exits is done with it: whoever waits for that comes next.
     void turn_over();
+    // Within a turn no handler is called: it might throw, or take long.
+    bool is_turning() const noexcept { return turning_; }
 
     exit_list list;
     std::exception_ptr cause;
@@ -163,6 +168,8 @@ public:
     stack_waiter* closer = nullptr;
     // Wishes to run one exit; while closing they are met between two exits.
     waiter_list requests;
+    // The wishes that the exit which runs will have met.
+    waiter_list answering;
     // Further closes, which wait for the first.
     waiter_list joined;
     // The exit that has been started last, and since when it is waited for.

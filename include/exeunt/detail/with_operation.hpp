@@ -237,9 +237,8 @@ void initiate_with(
     Handler&& handler, Executor const& executor, close_options const& options, Body&& body)
 {
     using body_type = std::decay_t<Body>;
-    operation<with_base<Executor, body_type>, std::decay_t<Handler>>::initiate(
-        std::decay_t<Handler>(std::forward<Handler>(handler)), executor, options,
-        body_type(std::forward<Body>(body)));
+    initiate_operation<with_base<Executor, body_type>>(
+        std::forward<Handler>(handler), executor, options, body_type(std::forward<Body>(body)));
 }
 
 // On an executor that is given.
