@@ -3,20 +3,17 @@
 
 #include <exeunt/close_options.hpp>
 #include <exeunt/config.hpp>
-#include <exeunt/detail/acquire_operation.hpp>
-#include <exeunt/detail/close_operation.hpp>
 #include <exeunt/detail/default_token.hpp>
+#include <exeunt/detail/stack_base.hpp>
 #include <exeunt/exit_handler.hpp>
 #include <exeunt/exit_stack.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/system_executor.hpp>
 
 #include <cstddef>
 #include <exception>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -65,7 +62,7 @@ class with_base;
  * @tparam Executor An Asio executor. The default fits every one; a concrete type costs less.
  */
 template <class Executor = asio::any_io_executor>
-class basic_async_exit_stack
+class basic_async_exit_stack : private detail::stack_base<Executor>
 {
 public:
     using executor_type = Executor;
@@ -78,37 +75,25 @@ public:
     };
 
     /// Makes a closed stack, to be assigned to.
-    basic_async_exit_stack() noexcept(std::is_nothrow_default_constructible_v<Executor>) requires
-        std::is_default_constructible_v<Executor> : closed_(true)
-    {
-    }
+    basic_async_exit_stack() = default;
 
     /// Makes an open, empty stack; does not allocate.
-    explicit basic_async_exit_stack(
-        Executor const& executor, close_options const& options = {}) noexcept
-        : executor_(executor)
-        , options_(options)
+    explicit basic_async_exit_stack(Executor const& executor, close_options const& options = {})
+        : base(executor, options)
     {
     }
 
     /// Makes an open, empty stack on the executor of an execution context.
     template <class ExecutionContext>
-        requires std::is_convertible_v<ExecutionContext&, asio::execution_context&> && std::
-            is_constructible_v<Executor, typename ExecutionContext::executor_type>
+        requires(std::is_convertible_v<ExecutionContext&, asio::execution_context&>&&
+                std::is_constructible_v<Executor, typename ExecutionContext::executor_type>)
     explicit basic_async_exit_stack(ExecutionContext& context, close_options const& options = {})
-        : executor_(context.get_executor())
-        , options_(options)
+        : base(context.get_executor(), options)
     {
     }
 
     /// Takes over all exits of `other`, and what is in flight on it; that one is open and empty then.
-    basic_async_exit_stack(basic_async_exit_stack&& other) noexcept
-        : executor_(other.executor_)
-        , core_(std::move(other.core_))
-        , options_(other.options_)
-        , closed_(std::exchange(other.closed_, false))
-    {
-    }
+    basic_async_exit_stack(basic_async_exit_stack&& other) noexcept = default;
 
     /// Takes over a stack of another executor type; `other` is open and empty then.
     /**
@@ -119,38 +104,22 @@ public:
         requires(
             !std::is_same_v<Other, Executor> && std::is_constructible_v<Executor, Other const&>)
     explicit basic_async_exit_stack(basic_async_exit_stack<Other>&& other)
-        : executor_(other.executor_)
-        , options_(other.options_)
+        : base(static_cast<detail::stack_base<Other>&&>(other))
     {
-        if (!other.empty() || (other.core_ && other.core_->busy))
-            throw std::invalid_argument("exeunt: a stack that holds exits keeps its executor type");
-        closed_ = !other.is_open();
-        other.core_ = core_ptr();
-        other.closed_ = false;
     }
 
     /// Abandons what this stack holds, as the destructor does, then takes over all of `other`.
-    basic_async_exit_stack& operator=(basic_async_exit_stack&& other) noexcept
-    {
-        if (this != &other) {
-            abandon();
-            executor_ = other.executor_;
-            core_ = std::move(other.core_);
-            options_ = other.options_;
-            closed_ = std::exchange(other.closed_, false);
-        }
-        return *this;
-    }
+    basic_async_exit_stack& operator=(basic_async_exit_stack&& other) noexcept = default;
 
     /// Abandons what has not been closed.
-    ~basic_async_exit_stack() { abandon(); }
+    ~basic_async_exit_stack() = default;
 
     /// The executor that all exits run on.
-    executor_type get_executor() const noexcept { return executor_; }
+    executor_type get_executor() const noexcept { return this->executor_; }
 
     /// How this stack closes; read when closing is initiated.
-    close_options& options() noexcept { return options_; }
-    close_options const& options() const noexcept { return options_; }
+    close_options& options() noexcept { return this->options_; }
+    close_options const& options() const noexcept { return this->options_; }
 
     /// Registers an exit, synchronous or asynchronous by its shape.
     /**
@@ -176,7 +145,7 @@ public:
     template <class F>
     exit_handle push(F&& f, source_location where = source_location::current())
     {
-        auto& list = registrable();
+        auto& list = this->registrable();
         return list.link(detail::make_push<Executor>(list, std::forward<F>(f), where));
     }
 
@@ -184,7 +153,7 @@ public:
     template <class F>
     exit_handle push_async_exit(F&& f, source_location where = source_location::current())
     {
-        auto& list = registrable();
+        auto& list = this->registrable();
         return list.link(detail::make_async_exit<Executor>(list, std::forward<F>(f), where));
     }
 
@@ -193,7 +162,7 @@ public:
     template <class F, class... Args>
     exit_handle callback(F&& f, Args&&... args)
     {
-        auto& list = registrable();
+        auto& list = this->registrable();
         return list.link(detail::make_callback(
             list, std::forward<F>(f), source_location(), std::forward<Args>(args)...));
     }
@@ -202,7 +171,7 @@ public:
     template <class F>
     exit_handle callback(F&& f, source_location where = source_location::current())
     {
-        auto& list = registrable();
+        auto& list = this->registrable();
         return list.link(detail::make_callback(list, std::forward<F>(f), where));
     }
 
@@ -211,7 +180,7 @@ public:
     template <class F, class... Args>
     exit_handle push_async_callback(F&& f, Args&&... args)
     {
-        auto& list = registrable();
+        auto& list = this->registrable();
         return list.link(detail::make_async_callback<Executor>(
             list, std::forward<F>(f), source_location(), std::forward<Args>(args)...));
     }
@@ -220,7 +189,7 @@ public:
     template <class F>
     exit_handle push_async_callback(F&& f, source_location where = source_location::current())
     {
-        auto& list = registrable();
+        auto& list = this->registrable();
         return list.link(detail::make_async_callback<Executor>(list, std::forward<F>(f), where));
     }
 
@@ -228,7 +197,7 @@ public:
     template <class T, class... Args>
     T& emplace(Args&&... args)
     {
-        auto& list = registrable();
+        auto& list = this->registrable();
         auto& e = detail::make_value<T>(list, std::forward<Args>(args)...);
         list.link(e);
         return detail::stored<detail::owned_value<T>>::get(e).held;
@@ -243,7 +212,7 @@ public:
     std::decay_t<T>& adopt(
         T&& value, Release&& release, source_location where = source_location::current())
     {
-        auto& list = registrable();
+        auto& list = this->registrable();
         auto& e = detail::make_adopted<Executor>(
             list, std::forward<T>(value), std::forward<Release>(release), where);
         list.link(e);
@@ -259,7 +228,8 @@ public:
     template <class Context>
     decltype(auto) enter(Context&& context, source_location where = source_location::current())
     {
-        return detail::enter_any<Executor>(registrable(), std::forward<Context>(context), where);
+        return detail::enter_any<Executor>(
+            this->registrable(), std::forward<Context>(context), where);
     }
 
     /// Forgets an exit without running it; what it holds is destroyed at once.
@@ -267,7 +237,7 @@ public:
     bool dismiss(exit_handle handle) noexcept
     {
         // What the exit holds may own this stack.
-        auto const core = core_;
+        auto const core = this->core_;
         auto* e = core ? core->list.find(handle) : nullptr;
         if (e)
             core->list.forget(*e);
@@ -278,45 +248,42 @@ public:
     /** Linear in the number of exits that are newer than it. */
     exit_handle handle_of(void const* value) const noexcept
     {
-        auto* e = core_ ? core_->list.owner_of(value) : nullptr;
-        return e ? core_->list.handle(*e) : exit_handle();
+        auto* e = this->core_ ? this->core_->list.owner_of(value) : nullptr;
+        return e ? this->core_->list.handle(*e) : exit_handle();
     }
 
     /// Hands all exits that have not started over to a new stack; runs nothing. Strong guarantee.
     /** The new stack has the same executor and options. Acquires in flight stay with this one. */
     basic_async_exit_stack pop_all()
     {
-        basic_async_exit_stack other(executor_, options_);
-        if (core_ && !core_->list.empty()) {
-            other.core_ = make_core();
-            core_->hand_over(other.core_->list);
+        basic_async_exit_stack other(this->executor_, this->options_);
+        if (this->core_ && !this->core_->list.empty()) {
+            other.core_ = this->make_core();
+            this->core_->hand_over(other.core_->list);
         }
         return other;
     }
 
     /// Reports a failure that the body returns by value: the exits see it as the cause.
     /** It does not come out of the close. Null takes it back. */
-    void fail(std::exception_ptr error) { core().cause = std::move(error); }
+    void fail(std::exception_ptr error) { this->core().cause = std::move(error); }
 
     /// Whether no exit is registered.
     bool empty() const noexcept { return size() == 0; }
     /// How many exits are registered and have not started.
-    std::size_t size() const noexcept { return core_ ? core_->list.size() : 0; }
+    std::size_t size() const noexcept { return this->core_ ? this->core_->list.size() : 0; }
     /// Whether closing has not begun.
-    bool is_open() const noexcept
-    {
-        return core_ ? core_->phase == detail::stack_core::state::open : !closed_;
-    }
+    bool is_open() const noexcept { return base::is_open(); }
     /// Lets this many exits of up to `small_capture` bytes be registered without allocating.
-    void reserve(std::size_t exits) { core().list.reserve(exits); }
+    void reserve(std::size_t exits) { this->core().list.reserve(exits); }
 
     /// What has not ended, newest first; the exit that runs stands in front, and says since when.
     std::vector<exit_view> pending() const
     {
-        if (!core_)
+        if (!this->core_)
             return {};
-        return detail::pending_exits(
-            core_->list, core_->running, core_->running_since, core_->depth);
+        return detail::pending_exits(this->core_->list, this->core_->running,
+            this->core_->running_since, this->core_->depth);
     }
 
     /// Unwinds: runs every exit, newest first, then completes with what is left in flight.
@@ -356,7 +323,7 @@ public:
     decltype(auto) async_close(Token&& token = Token())
     {
         return asio::async_initiate<Token, void(std::exception_ptr)>(
-            initiate_close(this), token, std::exception_ptr());
+            typename base::initiate_close(self()), token, std::exception_ptr());
     }
 
     /// Unwinds as after a failure of the body: `cause` comes out unless an exit suppresses it.
@@ -365,7 +332,7 @@ public:
     decltype(auto) async_close(std::exception_ptr cause, Token&& token = Token())
     {
         return asio::async_initiate<Token, void(std::exception_ptr)>(
-            initiate_close(this), token, std::move(cause));
+            typename base::initiate_close(self()), token, std::move(cause));
     }
 
     /// Unwinds as after a failure with this code, which is a `system_error` then; none if it is clear.
@@ -374,7 +341,8 @@ public:
     decltype(auto) async_close(boost::system::error_code cause, Token&& token = Token())
     {
         return asio::async_initiate<Token, void(std::exception_ptr)>(
-            initiate_close(this), token, cause ? detail::make_error(cause) : std::exception_ptr());
+            typename base::initiate_close(self()), token,
+            cause ? detail::make_error(cause) : std::exception_ptr());
     }
 
     /// Unwinds as a part of another unwinding, so that a stack can be an exit of a stack.
@@ -390,7 +358,7 @@ public:
     decltype(auto) async_exit(exit_state& state, Token&& token = Token())
     {
         return asio::async_initiate<Token, void(std::exception_ptr)>(
-            initiate_exit(this), token, &state);
+            typename base::initiate_exit(self()), token, &state);
     }
 
     /// Runs one exit now and forgets it; completes with its failure.
@@ -410,7 +378,7 @@ public:
     decltype(auto) async_run_now(exit_handle handle, Token&& token = Token())
     {
         return asio::async_initiate<Token, void(std::exception_ptr)>(
-            initiate_run_now(this), token, handle);
+            typename base::initiate_run_now(self()), token, handle);
     }
 
     /// Awaits an operation that yields a resource, and registers that with its release in one step.
@@ -448,8 +416,8 @@ public:
             "exeunt: g++ 12 destroys this release twice when it is a temporary in the operand of "
             "co_await: capture by reference, or name the release and pass std::ref(release)");
         return asio::async_initiate<Token, detail::acquire_signature<Operation>>(
-            initiate_acquire(this, where), token, std::forward<Operation>(operation),
-            std::forward<Release>(release));
+            typename base::initiate_acquire(self(), where), token,
+            std::forward<Operation>(operation), std::forward<Release>(release));
     }
 
     /// Awaits an operation that yields a resource, and registers the resource's own exit.
@@ -461,8 +429,8 @@ public:
         source_location where = source_location::current())
     {
         return asio::async_initiate<Token, detail::acquire_signature<Operation>>(
-            initiate_acquire(this, where), token, std::forward<Operation>(operation),
-            detail::no_release());
+            typename base::initiate_acquire(self(), where), token,
+            std::forward<Operation>(operation), detail::no_release());
     }
 
     /// Awaits `async_enter` of a context, and registers its `async_exit`.
@@ -491,7 +459,7 @@ public:
             detail::is_async_context<detail::unwrapped_t<detail::function_of<Context>>, Executor>(),
             "exeunt: async_enter takes a context with async_exit: use enter for another one");
         return asio::async_initiate<Token, detail::enter_signature_t<Context, Executor>>(
-            initiate_enter(this, where), token, std::forward<Context>(context));
+            typename base::initiate_enter(self(), where), token, std::forward<Context>(context));
     }
 
 private:
@@ -500,251 +468,9 @@ private:
     template <class>
     friend class basic_async_exit_stack;
 
-    using core_ptr = detail::core_ptr;
-    using stack_state = detail::stack_core::state;
+    using base = detail::stack_base<Executor>;
 
-    static core_ptr make_core() { return core_ptr(new detail::stack_core); }
-
-    detail::stack_core& core()
-    {
-        if (!core_) {
-            core_ = make_core();
-            core_->phase = closed_ ? stack_state::closed : stack_state::open;
-        }
-        return *core_;
-    }
-
-    bool is_closed() const noexcept
-    {
-        return core_ ? core_->phase == stack_state::closed : closed_;
-    }
-
-    detail::exit_list& registrable()
-    {
-        if (is_closed())
-            throw stack_closed();
-        return core().list;
-    }
-
-    void abandon() noexcept
-    {
-        if (!core_ || core_->phase != stack_state::open)
-            return;
-        // What an exit does to this object does not concern what it holds now.
-        auto const core = core_;
-        core->phase = stack_state::closing;
-        bool const inside = std::exchange(core->inside_exit, true);
-        exit_state state(std::exchange(core->cause, nullptr), true);
-        detail::exit_state_access::leave_cause_unreported(state);
-        detail::exit_state_access::set_unknown(state);
-        // An exit that is being run by itself goes on; only what is left is given up.
-        detail::abandon_exits(core->list, nullptr, state, options_);
-        detail::report_unreceived(state, options_);
-        core->inside_exit = inside;
-        core->phase = stack_state::closed;
-    }
-
-    template <class Base, class Handler, class... Args>
-    static void initiate(Handler&& handler, Args&&... args)
-    {
-        detail::initiate_operation<Base>(
-            std::forward<Handler>(handler), std::forward<Args>(args)...);
-    }
-
-    // Completes without having done anything, with value-initialised values behind the result.
-    template <class... Values, class Handler>
-    void complete(Handler&& handler, std::exception_ptr result)
-    {
-        initiate<detail::join_base<Executor, Values...>>(
-            std::forward<Handler>(handler), executor_for(handler), core_ptr(), std::move(result));
-    }
-
-    // A default-constructed stack has no executor: it completes on the handler's own.
-    template <class Handler>
-    Executor executor_for(Handler const& handler) const
-    {
-        if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
-            if (!executor_)
-                return asio::get_associated_executor(handler, asio::system_executor());
-        }
-        return executor_;
-    }
-
-    template <class Handler>
-    void refuse(Handler&& handler)
-    {
-        namespace errc = boost::system::errc;
-        complete(std::forward<Handler>(handler),
-            detail::make_error(errc::make_error_code(errc::resource_deadlock_would_occur)));
-    }
-
-    template <class Handler>
-    void close(Handler&& handler, std::exception_ptr cause, exit_state* outer)
-    {
-        if (is_closed())
-            return complete(std::forward<Handler>(handler), std::move(cause));
-        if (core_ && core_->inside_exit)
-            return refuse(std::forward<Handler>(handler));
-        if (!is_open())
-            return initiate<detail::join_base<Executor>>(
-                std::forward<Handler>(handler), executor_, core_, std::exception_ptr());
-        bool const had_core = static_cast<bool>(core_);
-        if (!had_core)
-            closed_ = true;
-        try {
-            initiate<detail::close_base<Executor>>(std::forward<Handler>(handler), executor_, core_,
-                options_, std::move(cause), outer);
-        } catch (...) {
-            if (!had_core)
-                closed_ = false;
-            throw;
-        }
-    }
-
-    template <class Handler>
-    void run_now(Handler&& handler, exit_handle handle)
-    {
-        auto* e = core_ ? core_->list.find(handle) : nullptr;
-        auto* running = core_ ? core_->list.running() : nullptr;
-        bool const runs = running && detail::exit_list::names(handle, *running);
-        if (!e && !runs)
-            return complete(std::forward<Handler>(handler), nullptr);
-        if (core_->inside_exit)
-            return refuse(std::forward<Handler>(handler));
-        initiate<detail::run_now_base<Executor>>(
-            std::forward<Handler>(handler), executor_, core_, options_, handle);
-    }
-
-    // What a token starts. Each names its executor, which is then the default of the token's handler.
-    class initiation
-    {
-    public:
-        using executor_type = Executor;
-
-        explicit initiation(basic_async_exit_stack* stack) noexcept
-            : stack_(stack)
-        {
-        }
-
-        executor_type get_executor() const noexcept { return stack_->get_executor(); }
-
-    protected:
-        basic_async_exit_stack* stack_;
-    };
-
-    class initiate_close : public initiation
-    {
-    public:
-        using initiation::initiation;
-
-        template <class Handler>
-        void operator()(Handler&& handler, std::exception_ptr cause) const
-        {
-            this->stack_->close(std::forward<Handler>(handler), std::move(cause), nullptr);
-        }
-    };
-
-    class initiate_exit : public initiation
-    {
-    public:
-        using initiation::initiation;
-
-        template <class Handler>
-        void operator()(Handler&& handler, exit_state* state) const
-        {
-            this->stack_->close(std::forward<Handler>(handler), nullptr, state);
-        }
-    };
-
-    class initiate_run_now : public initiation
-    {
-    public:
-        using initiation::initiation;
-
-        template <class Handler>
-        void operator()(Handler&& handler, exit_handle exit) const
-        {
-            this->stack_->run_now(std::forward<Handler>(handler), exit);
-        }
-    };
-
-    class initiate_acquire : public initiation
-    {
-    public:
-        initiate_acquire(basic_async_exit_stack* stack, source_location where) noexcept
-            : initiation(stack)
-            , where_(where)
-        {
-        }
-
-        template <class Handler, class Operation, class Release>
-        void operator()(Handler&& handler, Operation&& operation, Release&& release) const
-        {
-            using operation_type = std::decay_t<Operation>;
-            using release_type = std::decay_t<Release>;
-            auto& stack = *this->stack_;
-            if (stack.is_closed())
-                return stack.template complete<detail::yielded_by<operation_type>*>(
-                    std::forward<Handler>(handler), detail::make_stack_closed());
-            static_cast<void>(stack.core());
-            stack.template initiate<detail::acquire_base<Executor, operation_type, release_type>>(
-                std::forward<Handler>(handler), stack.executor_, stack.core_, stack.options_,
-                detail::place_of(release, where_),
-                operation_type(std::forward<Operation>(operation)),
-                release_type(std::forward<Release>(release)));
-        }
-
-    private:
-        source_location where_;
-    };
-
-    class initiate_enter : public initiation
-    {
-    public:
-        initiate_enter(basic_async_exit_stack* stack, source_location where) noexcept
-            : initiation(stack)
-            , where_(where)
-        {
-        }
-
-        template <class Handler, class Context>
-        void operator()(Handler&& handler, Context&& context) const
-        {
-            using F = detail::function_of<Context>;
-            using words = detail::words_of<Context>;
-            using base = detail::enter_base<Executor, F, words>;
-            using entered = detail::entered_by<detail::unwrapped_t<F>, Executor>;
-            auto& stack = *this->stack_;
-            if (stack.is_closed())
-                return complete_entering<entered>(
-                    stack, std::forward<Handler>(handler), detail::make_stack_closed());
-            static_cast<void>(stack.core());
-            auto const where = detail::place_of(context, where_);
-            auto said = detail::take_words(std::forward<Context>(context));
-            stack.template initiate<base>(std::forward<Handler>(handler), stack.executor_,
-                stack.core_, stack.options_, where,
-                detail::keep_context(std::forward<Context>(context)), std::move(said));
-        }
-
-    private:
-        template <class Entered, class Handler>
-        static void complete_entering(
-            basic_async_exit_stack& stack, Handler&& handler, std::exception_ptr error)
-        {
-            if constexpr (std::is_void_v<Entered>)
-                stack.complete(std::forward<Handler>(handler), std::move(error));
-            else
-                stack.template complete<Entered>(std::forward<Handler>(handler), std::move(error));
-        }
-
-        source_location where_;
-    };
-
-    Executor executor_;
-    core_ptr core_;
-    close_options options_;
-    // Of a stack without a core.
-    bool closed_ = false;
+    base* self() noexcept { return this; }
 };
 
 /// The stack for every executor.
