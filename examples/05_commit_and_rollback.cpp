@@ -26,9 +26,8 @@ asio::awaitable<void> send(std::string command)
 asio::awaitable<void> transfer(int amount)
 {
     co_await exeunt::async_with([&](exeunt::async_exit_stack& stack) -> asio::awaitable<void> {
-        co_await send("BEGIN");
         auto const rollback = stack.push([] { return send("ROLLBACK"); });
-
+        co_await send("BEGIN");
         co_await send("TAKE " + std::to_string(amount));
         if (amount > 100)
             throw std::invalid_argument("not enough money");

@@ -18,15 +18,16 @@
 
 namespace asio = boost::asio;
 
-asio::awaitable<void> enter_stage(std::string actor)
+asio::awaitable<std::string> enter_stage(std::string actor)
 {
     co_await asio::post(asio::use_awaitable);
     if (actor == "banquo")
         throw std::runtime_error(actor + " is dead");
     show(actor + " enters");
+    co_return actor;
 }
 
-asio::awaitable<void> leave_stage(std::string actor)
+asio::awaitable<void> leave_stage(std::string& actor)
 {
     co_await asio::post(asio::use_awaitable);
     show(actor + " exits");
@@ -37,10 +38,8 @@ asio::awaitable<exeunt::async_exit_stack> gather(std::span<char const* const> ac
 {
     exeunt::async_exit_stack gathered;
     co_await exeunt::async_with([&](exeunt::async_exit_stack& stack) -> asio::awaitable<void> {
-        for (std::string actor : actors) {
-            co_await enter_stage(actor);
-            stack.push([actor] { return leave_stage(actor); });
-        }
+        for (auto const* actor : actors)
+            co_await stack.async_acquire(enter_stage(actor), leave_stage);
         gathered = stack.pop_all(); // nothing is left here to unwind
     });
     co_return gathered;

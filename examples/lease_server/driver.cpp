@@ -45,7 +45,8 @@ asio::awaitable<void> driver::terminate_after(std::chrono::seconds time)
 {
     asio::steady_timer alarm(executor_, time);
     co_await alarm.async_wait(asio::use_awaitable);
-    std::raise(SIGTERM);
+    if (!count_.stopping) // else somebody was faster
+        std::raise(SIGTERM);
 }
 
 // One line on a terminal, written again and again.
