@@ -4,6 +4,7 @@
 
 #include "../show.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,7 +13,6 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/use_future.hpp>
 
 #include <exception>
 #include <functional>
@@ -66,7 +66,10 @@ void on_several_threads()
         stack.push([] { return say("closed on the strand"); });
         co_await say("run on the strand");
     };
-    exeunt::async_with(asio::make_strand(threads), body, asio::use_future).get();
+    asio::any_io_executor const strand = asio::make_strand(threads);
+    exeunt::async_with(
+        strand, body, [](std::exception_ptr failure) { show(failure ? "?" : "done"); });
+    threads.join();
     // [/strand]
 }
 
@@ -92,5 +95,6 @@ int main()
 
         "run on the strand",
         "closed on the strand",
+        "done",
     });
 }
