@@ -9,5 +9,6 @@ boost::asio::awaitable<int> open();
 
 void f(exeunt::async_exit_stack& stack)
 {
-    stack.async_acquire(open(), [] {}, boost::asio::detached);
+    stack.async_acquire(
+        open(), [] {}, boost::asio::detached);
 }

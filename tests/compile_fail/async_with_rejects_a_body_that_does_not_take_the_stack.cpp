@@ -7,5 +7,6 @@
 
 void f(boost::asio::io_context& context)
 {
-    exeunt::async_with(context, [](int) {}, boost::asio::detached);
+    exeunt::async_with(
+        context, [](int) {}, boost::asio::detached);
 }

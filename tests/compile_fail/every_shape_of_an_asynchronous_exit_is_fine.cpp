@@ -50,7 +50,8 @@ void f(exeunt::async_exit_stack& stack, pool& connections, door& front, asio::st
     stack.push([&](auto handler) { timer.async_wait(std::move(handler)); });
     stack.push([&](auto&& handler) { timer.async_wait(std::move(handler)); });
     stack.push(wait_for);
-    stack.push([](exeunt::exit_state&, exeunt::exit_handler handler) { wait_for(std::move(handler)); });
+    stack.push(
+        [](exeunt::exit_state&, exeunt::exit_handler handler) { wait_for(std::move(handler)); });
     stack.push(exeunt::on_exit(clean_up).named("exit").only_on_failure().best_effort());
     stack.push(std::ref(connections));
     stack.push(std::ref(front));

@@ -10,5 +10,6 @@ boost::asio::awaitable<int> open();
 
 boost::asio::awaitable<void> f(exeunt::async_exit_stack& stack, std::string name)
 {
-    co_await stack.async_acquire(open(), [name](int&) {}, boost::asio::use_awaitable);
+    co_await stack.async_acquire(
+        open(), [name](int&) {}, boost::asio::use_awaitable);
 }

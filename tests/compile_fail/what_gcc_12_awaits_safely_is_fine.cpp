@@ -34,7 +34,8 @@ asio::awaitable<void> f(exeunt::async_exit_stack& stack, pool& connections, std:
     co_await exeunt::async_with(std::ref(body), asio::deferred);
     co_await exeunt::async_with(std::ref(body));
 
-    co_await stack.async_acquire(open(), [&](int&) { name.clear(); }, asio::use_awaitable);
+    co_await stack.async_acquire(
+        open(), [&](int&) { name.clear(); }, asio::use_awaitable);
     auto release = [name](int&) {};
     co_await stack.async_acquire(open(), std::ref(release), asio::use_awaitable);
 
@@ -45,7 +46,6 @@ asio::awaitable<void> f(exeunt::async_exit_stack& stack, pool& connections, std:
 void f(asio::io_context& context, std::string name)
 {
     exeunt::async_with(
-        context,
-        [name](exeunt::async_exit_stack&) -> asio::awaitable<void> { co_return; },
+        context, [name](exeunt::async_exit_stack&) -> asio::awaitable<void> { co_return; },
         asio::detached);
 }

@@ -1,7 +1,7 @@
 // Two translation units with all of exeunt in each: they link, and are one program with one state.
-#include "units.hpp"
-
 #include <exeunt/exeunt.hpp>
+
+#include "units.hpp"
 
 static_assert(EXEUNT_VERSION == EXEUNT_PROJECT_VERSION, "config.hpp and CMakeLists.txt disagree");
 

@@ -1,6 +1,6 @@
-#include "units.hpp"
-
 #include <exeunt/exeunt.hpp>
+
+#include "units.hpp"
 
 void push_in_second_unit(exeunt::exit_stack& stack, std::string& order)
 {
