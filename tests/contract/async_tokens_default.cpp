@@ -78,14 +78,24 @@ BOOST_AUTO_TEST_CASE(as_default_on)
 BOOST_AUTO_TEST_CASE(as_default_on_an_object)
 {
     spawn([&]() -> asio::awaitable<void> {
-        push_note("a");
-        auto typed = asio::use_awaitable_t<>::as_default_on(std::move(stack));
+        auto typed = asio::use_awaitable_t<>::as_default_on(async_exit_stack(context));
+        typed.push(script("a").function());
         typed.push(script("b").posted().awaitable());
         asio::awaitable<void> close = typed.async_close();
         co_await std::move(close);
     });
     result.expect_success();
     log.expect("+b -b +a -a");
+}
+
+// C76, C62: exits are bound to the executor type they were registered with
+BOOST_AUTO_TEST_CASE(as_default_on_a_stack_that_holds_exits_throws_and_leaves_it_as_it_was)
+{
+    push_note("a");
+    BOOST_CHECK_THROW(asio::use_awaitable_t<>::as_default_on(std::move(stack)), std::logic_error);
+    BOOST_TEST(stack.size() == 1u);
+    closed().expect_success();
+    log.expect("+a -a");
 }
 
 // C76: as_default_on of a tuple token

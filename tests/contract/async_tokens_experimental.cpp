@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(parallel_group_waits_for_a_close_that_lost)
     a.answer();
     drive();
     BOOST_TEST(done);
-    log.expect("+a +quick -quick -a");
+    log.expect("+quick +a -quick -a");
 }
 
 // C76

@@ -58,6 +58,7 @@ struct world
     asio::any_io_executor executor = track(*context, home);
     std::unique_ptr<async_exit_stack> stack;
     int registered = 0;
+    bool coroutines = true; // Asio destroys a suspended coroutine by a post of its own
 
     auto mark(std::string const& name) { return capture_mark(log, "~" + name); }
 
@@ -69,7 +70,7 @@ struct world
             std::string const name = "s" + next();
             s.push([this, name, m = mark(name)] { log("+" + name); });
         }
-        {
+        if (coroutines) {
             std::string const name = "a" + next();
             s.push([this, name, m = mark(name)]() -> asio::awaitable<void> {
                 log("+" + name);
@@ -95,7 +96,7 @@ struct world
                 return asio::post(*context, asio::deferred);
             });
         }
-        {
+        if (coroutines) {
             std::string const name = "a" + next();
             s.push([this, name, m = mark(name)](exit_state&) -> asio::awaitable<void> {
                 log("+" + name);
@@ -150,19 +151,21 @@ struct world
         }
         expect(log.count("done") <= 1, "completed twice: " + log.text());
         expect(log.count("~handler") <= 1, "the handler died twice: " + log.text());
-        expect(home.misuses == 0, "an executor was used after its context: " + log.text());
+        expect(coroutines || home.misuses == 0,
+            "an executor was used after its context: " + log.text());
         observer.clear();
     }
 };
 
 // start(world) begins; the context is destroyed after 0, 1, 2, ... steps, until a run comes to its end.
 template <class Start, class End>
-void destroyed_after_each_step(Start start, End end)
+void destroyed_after_each_step(Start start, End end, bool coroutines = true)
 {
     for (std::size_t steps = 0;; ++steps) {
         BOOST_TEST_CONTEXT("after " << steps << " steps")
         {
             world w;
+            w.coroutines = coroutines;
             start(w);
             bool more = true;
             for (std::size_t k = 0; k != steps && more; ++k)
@@ -186,27 +189,29 @@ BOOST_AUTO_TEST_SUITE(async_context_destroyed)
 // C91
 BOOST_AUTO_TEST_CASE(close_in_flight_whose_stack_went_first)
 {
-    destroyed_after_each_step(
-        [](world& w) {
-            w.stack = std::make_unique<async_exit_stack>(w.executor);
-            w.push_all(*w.stack);
-            w.stack->async_close(final_handler(w.log));
-        },
-        [](world& w) { w.stack.reset(); });
+    for (bool const coroutines : {false, true})
+        destroyed_after_each_step(
+            [](world& w) {
+                w.stack = std::make_unique<async_exit_stack>(w.executor);
+                w.push_all(*w.stack);
+                w.stack->async_close(final_handler(w.log));
+            },
+            [](world& w) { w.stack.reset(); }, coroutines);
 }
 
 // C91
 BOOST_AUTO_TEST_CASE(close_that_hangs)
 {
-    destroyed_after_each_step(
-        [](world& w) {
-            w.stack = std::make_unique<async_exit_stack>(w.executor);
-            w.push_all(*w.stack);
-            w.push_hanging(*w.stack);
-            w.push_all(*w.stack);
-            w.stack->async_close(final_handler(w.log));
-        },
-        [](world& w) { w.stack.reset(); });
+    for (bool const coroutines : {false, true})
+        destroyed_after_each_step(
+            [](world& w) {
+                w.stack = std::make_unique<async_exit_stack>(w.executor);
+                w.push_all(*w.stack);
+                w.push_hanging(*w.stack);
+                w.push_all(*w.stack);
+                w.stack->async_close(final_handler(w.log));
+            },
+            [](world& w) { w.stack.reset(); }, coroutines);
 }
 
 // C91: the stack belongs to a coroutine
@@ -245,6 +250,22 @@ BOOST_AUTO_TEST_CASE(scope)
         [](world&) {});
 }
 
+// C91: without a coroutine
+BOOST_AUTO_TEST_CASE(scope_whose_body_is_an_operation)
+{
+    destroyed_after_each_step(
+        [](world& w) {
+            exeunt::async_with(
+                w.executor,
+                [&w](async_exit_stack& stack) {
+                    w.push_all(stack);
+                    return asio::post(w.executor, asio::deferred);
+                },
+                final_handler(w.log));
+        },
+        [](world&) {}, false);
+}
+
 // C91
 BOOST_AUTO_TEST_CASE(scope_that_hangs_in_a_coroutine)
 {
@@ -268,17 +289,18 @@ BOOST_AUTO_TEST_CASE(scope_that_hangs_in_a_coroutine)
 // C91: a stack in a stack
 BOOST_AUTO_TEST_CASE(nested_stacks)
 {
-    destroyed_after_each_step(
-        [](world& w) {
-            w.stack = std::make_unique<async_exit_stack>(w.executor);
-            w.push_all(*w.stack);
-            async_exit_stack& child = w.stack->enter(async_exit_stack(w.executor));
-            w.push_all(child);
-            w.push_hanging(child);
-            w.push_all(child);
-            w.stack->async_close(final_handler(w.log));
-        },
-        [](world& w) { w.stack.reset(); });
+    for (bool const coroutines : {false, true})
+        destroyed_after_each_step(
+            [](world& w) {
+                w.stack = std::make_unique<async_exit_stack>(w.executor);
+                w.push_all(*w.stack);
+                async_exit_stack& child = w.stack->enter(async_exit_stack(w.executor));
+                w.push_all(child);
+                w.push_hanging(child);
+                w.push_all(child);
+                w.stack->async_close(final_handler(w.log));
+            },
+            [](world& w) { w.stack.reset(); }, coroutines);
 }
 
 // C91: one that is run by itself

@@ -6,6 +6,7 @@
 
 #include "support/expect.hpp"
 
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -156,7 +157,8 @@ void push_filtered(Stack& stack, filter when, F f)
 
 void note(trace& t, std::size_t k, exit_state const& state)
 {
-    t.seen.push_back(number(k) + ":" + describe(state.error()));
+    // A scope that ends with several failures throws one object for all of them.
+    t.seen.push_back(number(k) + ":" + describe(exeunt::primary(state.error())));
 }
 
 void push_step(exit_stack& stack, step const& s, std::size_t k, trace& t)
@@ -194,7 +196,7 @@ void push_step(async_exit_stack& stack, step const& s, std::size_t k, trace& t)
                 std::move(handler)();
                 return;
             }
-            auto const executor = handler.get_executor();
+            auto const executor = asio::get_associated_executor(handler);
             asio::post(executor, [&s, &state, h = std::move(handler)]() mutable {
                 std::exception_ptr error;
                 try {

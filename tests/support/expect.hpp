@@ -50,7 +50,7 @@ private:
 };
 
 // A check that is reported at the place of its caller.
-inline bool expect(bool ok, std::string const& what, where_t where = where_t::current())
+inline bool expect(bool ok, std::string_view what, where_t where = where_t::current())
 {
     allocation_pause const pause;
     boost::test_tools::tt_detail::report_assertion(boost::test_tools::assertion_result(ok),

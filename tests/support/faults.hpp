@@ -111,13 +111,14 @@ template <class Scenario>
 std::size_t at_every_allocation(Scenario scenario, where_t where = where_t::current())
 {
     for (std::size_t k = 0; k != 20000; ++k) {
-        std::size_t const before = blocks;
         bool hit = false;
         BOOST_TEST_CONTEXT("allocation " << k << " fails")
         {
+            std::size_t const before = blocks;
             scenario(k, hit);
-            expect(blocks == before,
-                std::to_string(static_cast<long>(blocks) - static_cast<long>(before))
+            std::size_t const after = blocks;
+            expect(after == before,
+                std::to_string(static_cast<long>(after) - static_cast<long>(before))
                     + " blocks leaked where allocation " + std::to_string(k) + " failed",
                 where);
         }
