@@ -173,72 +173,6 @@ public:
     sight const& saw() const { return script_->seen.at(script_->seen.size() - 1); }
     bool has_seen() const { return !script_->seen.empty(); }
 
-    // ---- its shapes
-
-    auto function() const
-    {
-        return [c = capture(*this)] { c.get()->run(nullptr); };
-    }
-
-    auto state_function() const
-    {
-        return [c = capture(*this)](exeunt::exit_state& state) { c.get()->run(&state); };
-    }
-
-    auto sync_context() const { return sync_context_type(capture(*this)); }
-
-    auto awaitable() const
-    {
-        return [c = capture(*this)] { return awaitable_of(c.get(), nullptr); };
-    }
-
-    auto state_awaitable() const
-    {
-        return [c = capture(*this)](
-                   exeunt::exit_state& state) { return awaitable_of(c.get(), &state); };
-    }
-
-    auto returns_operation() const
-    {
-        return [c = capture(*this)] { return async_run(c.get(), nullptr, asio::deferred); };
-    }
-
-    auto state_operation() const
-    {
-        return [c = capture(*this)](exeunt::exit_state& state) {
-            return async_run(c.get(), &state, asio::deferred);
-        };
-    }
-
-    auto handler_function() const
-    {
-        return [c = capture(*this)](
-                   auto handler) { begin(c.get(), nullptr, true, std::move(handler)); };
-    }
-
-    auto state_handler() const
-    {
-        return [c = capture(*this)](exeunt::exit_state& state, auto handler) {
-            begin(c.get(), &state, true, std::move(handler));
-        };
-    }
-
-    auto operation() const
-    {
-        return asio::async_initiate<asio::deferred_t const, void(std::exception_ptr)>(
-            initiation(capture(*this), nullptr, true), asio::deferred);
-    }
-
-    auto token_context() const { return token_context_type(capture(*this)); }
-    auto awaitable_context() const { return awaitable_context_type(capture(*this)); }
-
-    // The asynchronous operation of it, for any token.
-    template <class Token>
-    auto async_operation(Token&& token) const
-    {
-        return async_run(script_, nullptr, std::forward<Token>(token));
-    }
-
 private:
     enum class mode { waits, at_once, posted, throws, drops };
 
@@ -569,6 +503,74 @@ private:
         capture capture_;
     };
 
+public:
+    // ---- its shapes
+
+    auto function() const
+    {
+        return [c = capture(*this)] { c.get()->run(nullptr); };
+    }
+
+    auto state_function() const
+    {
+        return [c = capture(*this)](exeunt::exit_state& state) { c.get()->run(&state); };
+    }
+
+    auto sync_context() const { return sync_context_type(capture(*this)); }
+
+    auto awaitable() const
+    {
+        return [c = capture(*this)] { return awaitable_of(c.get(), nullptr); };
+    }
+
+    auto state_awaitable() const
+    {
+        return [c = capture(*this)](
+                   exeunt::exit_state& state) { return awaitable_of(c.get(), &state); };
+    }
+
+    auto returns_operation() const
+    {
+        return [c = capture(*this)] { return async_run(c.get(), nullptr, asio::deferred); };
+    }
+
+    auto state_operation() const
+    {
+        return [c = capture(*this)](exeunt::exit_state& state) {
+            return async_run(c.get(), &state, asio::deferred);
+        };
+    }
+
+    auto handler_function() const
+    {
+        return [c = capture(*this)](
+                   auto handler) { begin(c.get(), nullptr, true, std::move(handler)); };
+    }
+
+    auto state_handler() const
+    {
+        return [c = capture(*this)](exeunt::exit_state& state, auto handler) {
+            begin(c.get(), &state, true, std::move(handler));
+        };
+    }
+
+    auto operation() const
+    {
+        return asio::async_initiate<asio::deferred_t const, void(std::exception_ptr)>(
+            initiation(capture(*this), nullptr, true), asio::deferred);
+    }
+
+    auto token_context() const { return token_context_type(capture(*this)); }
+    auto awaitable_context() const { return awaitable_context_type(capture(*this)); }
+
+    // The asynchronous operation of it, for any token.
+    template <class Token>
+    auto async_operation(Token&& token) const
+    {
+        return async_run(script_, nullptr, std::forward<Token>(token));
+    }
+
+private:
     scripted_exit& acts(mode m, std::exception_ptr result)
     {
         script_->acts = m;
