@@ -361,7 +361,7 @@ private:
         // Whoever ends the operation while this function has not returned leaves the rest to it.
         if (initiation_.exchange(initiation::returned, std::memory_order_acq_rel)
             == initiation::completed)
-            leave(true);
+            leave(way::immediate);
     }
 
     // The last step, on its way to the handler's executor.
@@ -399,28 +399,32 @@ private:
     {
         if (initiation_.exchange(initiation::completed, std::memory_order_acq_rel)
             == initiation::returned)
-            leave(false);
+            leave(this->how_ == operation_base::ending::posted ? way::posted : way::dispatched);
     }
 
-    void leave(bool posted)
+    enum class way : unsigned char { dispatched, posted, immediate };
+
+    void leave(way how)
     {
         if (this->how_ == operation_base::ending::lost)
             destroy_handler();
         else
-            hop(posted || this->how_ == operation_base::ending::posted);
+            hop(how);
     }
 
-    void hop(bool posted)
+    void hop(way how)
     {
         auto const executor = asio::get_associated_executor(*handler_, this->executor());
         bool refused = false;
         {
             handover here(this);
             try {
-                if (!posted)
-                    asio::dispatch(executor, last_step(this));
+                if (how == way::immediate)
+                    complete_immediately(executor);
+                else if (how == way::posted)
+                    asio::post(executor, last_step(this));
                 else
-                    post_last_step(executor);
+                    asio::dispatch(executor, last_step(this));
             } catch (...) {
                 // Either the handler has thrown: that is its caller's business, as ever. Or there is
                 // no memory to queue it: it is called here, which is late but not lost.
@@ -437,7 +441,8 @@ private:
             destroy_handler();
     }
 
-    void post_last_step(handler_executor const& executor)
+    // From within the initiating function.
+    void complete_immediately(handler_executor const& executor)
     {
 #if defined(EXEUNT_HAS_IMMEDIATE_EXECUTOR)
         asio::dispatch(
@@ -486,7 +491,7 @@ private:
         if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
             return;
         // The handler dies last: it may own the memory that its allocator hands out.
-        auto const handler = std::move(handler_);
+        [[maybe_unused]] auto const handler = std::move(handler_);
         auto memory = allocator_;
         auto const place = std::pointer_traits<typename traits::pointer>::pointer_to(*this);
         this->~operation();
