@@ -5,6 +5,7 @@
 
 #include "support/async_fixture.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/spawn.hpp>
 
 #include <memory>
@@ -28,31 +29,63 @@ struct nine_context
 
 BOOST_FIXTURE_TEST_SUITE(async_tokens_yield_context, async_fixture)
 
-// C76
+// C76: spawn of Boost 1.81 is wrong for void(exception_ptr) (a null one is rethrown) and does not compile
+// for (exception_ptr, T): as_tuple makes one value of them, which it can
 BOOST_AUTO_TEST_CASE(yield_context)
 {
     asio::spawn(
         context,
         [&](asio::yield_context yield) {
+            auto const token = asio::as_tuple(yield);
             exit_handle const handle = push(script("a").posted(), shape::awaitable);
-            stack.async_run_now(handle, yield);
-            BOOST_TEST(stack.async_enter(nine_context(), yield) == 9);
-            int* const acquired = stack.async_acquire(
-                seven(), [&](int&) { log("released"); }, yield);
+            auto const [run_error] = stack.async_run_now(handle, token);
+            BOOST_CHECK(!run_error);
+            stack.push(script("b").posted().handler_function());
+            auto const [close_error] = stack.async_close(token);
+            BOOST_CHECK(!close_error);
+            auto const [with_error] = exeunt::async_with(
+                [&](async_exit_stack& s) -> asio::awaitable<void> {
+                    s.push(script("c").posted().awaitable());
+                    co_return;
+                },
+                token);
+            BOOST_CHECK(!with_error);
+        },
+        into(result));
+    drive();
+    result.expect_success();
+    log.expect("+a -a +b -b +c -c");
+}
+
+// C76
+BOOST_AUTO_TEST_CASE(yield_context_of_operations_that_yield_a_value)
+{
+    asio::spawn(
+        context,
+        [&](asio::yield_context yield) {
+            auto const token = asio::as_tuple(yield);
+            auto const [enter_error, entered] = stack.async_enter(nine_context(), token);
+            BOOST_CHECK(!enter_error);
+            BOOST_TEST(entered == 9);
+            auto const [acquire_error, acquired] = stack.async_acquire(
+                seven(), [&](int&) { log("released"); }, token);
+            BOOST_CHECK(!acquire_error);
             BOOST_TEST(*acquired == 7);
-            stack.async_close(yield);
-            int const value = exeunt::async_with(
+            auto const [close_error] = stack.async_close(token);
+            BOOST_CHECK(!close_error);
+            auto const [with_error, value] = exeunt::async_with(
                 [&](async_exit_stack& s) -> asio::awaitable<int> {
-                    s.push(script("b").posted().awaitable());
+                    s.push(script("c").posted().awaitable());
                     co_return 5;
                 },
-                yield);
+                token);
+            BOOST_CHECK(!with_error);
             BOOST_TEST(value == 5);
         },
         into(result));
     drive();
     result.expect_success();
-    log.expect("+a -a released +b -b");
+    log.expect("released +c -c");
 }
 
 // C76
