@@ -55,10 +55,12 @@ public:
     {
         driver_.park(std::forward<Handler>(handler));
         if (job_.has_value())
-            begin_awaiting();
-        else if (progress_.load(std::memory_order_acquire) == progress::starting)
-            complete(std::exchange(driver_result_, nullptr));
-        else
+            return begin_awaiting();
+        result_ = std::exchange(driver_result_, nullptr);
+        // Within the starter this is the right executor.
+        auto expected = progress::starting;
+        if (!progress_.compare_exchange_strong(
+                expected, progress::ended, std::memory_order_acq_rel, std::memory_order_acquire))
             return_to_executor();
     }
 
@@ -290,8 +292,10 @@ private:
             // Either what came next has thrown; or there is no memory to go there, and it goes on here.
             if (!here.came_back())
                 throw;
-            complete(std::exchange(driver_result_, nullptr));
+            return complete(std::exchange(result_, nullptr));
         }
+        if (here.came_back())
+            drop();
     }
 
     class coroutine_end
@@ -314,7 +318,7 @@ private:
         {
             auto* runner = std::exchange(runner_, nullptr);
             handover::taken(runner);
-            runner->complete(std::exchange(runner->driver_result_, nullptr));
+            runner->complete(std::exchange(runner->result_, nullptr));
         }
 
     private:

@@ -8,12 +8,16 @@
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution/blocking.hpp>
+#include <boost/asio/execution/executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/require.hpp>
 
 #if defined(EXEUNT_HAS_IMMEDIATE_EXECUTOR)
 #include <boost/asio/associated_immediate_executor.hpp>
@@ -422,7 +426,7 @@ private:
                 if (how == way::immediate)
                     complete_immediately(executor);
                 else if (how == way::posted)
-                    asio::post(executor, last_step(this));
+                    post_last_step(executor);
                 else
                     asio::dispatch(executor, last_step(this));
             } catch (...) {
@@ -441,14 +445,31 @@ private:
             destroy_handler();
     }
 
+    // Not every executor can be required to never block: any_completion_executor cannot.
+    static constexpr bool can_post =
+        asio::can_require<handler_executor, asio::execution::blocking_t::never_t>::value
+        || !asio::execution::is_executor<handler_executor>::value;
+
+    void post_last_step(handler_executor const& executor)
+    {
+        if constexpr (can_post)
+            asio::post(executor, last_step(this));
+        else
+            asio::post(this->executor(), asio::bind_executor(executor, last_step(this)));
+    }
+
     // From within the initiating function.
     void complete_immediately(handler_executor const& executor)
     {
 #if defined(EXEUNT_HAS_IMMEDIATE_EXECUTOR)
-        asio::dispatch(
-            asio::get_associated_immediate_executor(*handler_, executor), last_step(this));
+        if constexpr (can_post)
+            asio::dispatch(
+                asio::get_associated_immediate_executor(*handler_, executor), last_step(this));
+        else
+            asio::dispatch(asio::get_associated_immediate_executor(*handler_, this->executor()),
+                asio::bind_executor(executor, last_step(this)));
 #else
-        asio::post(executor, last_step(this));
+        post_last_step(executor);
 #endif
     }
 

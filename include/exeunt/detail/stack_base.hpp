@@ -131,8 +131,13 @@ public:
     Executor executor_for(Handler const& handler) const
     {
         if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
-            if (!executor_)
-                return asio::get_associated_executor(handler, asio::system_executor());
+            if (!executor_) {
+                auto const own = asio::get_associated_executor(handler, asio::system_executor());
+                if constexpr (std::is_convertible_v<decltype(own), asio::any_io_executor>)
+                    return own;
+                else
+                    return asio::system_executor();
+            }
         }
         return executor_;
     }
