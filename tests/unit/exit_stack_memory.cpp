@@ -462,7 +462,7 @@ BOOST_AUTO_TEST_CASE(exit_stack_gives_all_its_memory_back)
         stack.reserve(100);
         for (int i = 0; i != 1000; ++i)
             stack.push(on_exit([text = std::string(50, 'x')] {}).named(std::string(50, 'n')));
-        stack.emplace<std::string>(100, 'x');
+        stack.emplace<std::string>(100u, 'x');
         exit_handle const handle = stack.push(of_size<5000>());
         stack.dismiss(handle);
         exit_stack other = stack.pop_all();

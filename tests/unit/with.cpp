@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(with_result_is_taken_before_the_exits_run)
 {
     // The body returns a reference to what the stack owns, which is gone at the end.
     std::string const text = exeunt::with(
-        [](exit_stack& stack) -> std::string& { return stack.emplace<std::string>(100, 'x'); });
+        [](exit_stack& stack) -> std::string& { return stack.emplace<std::string>(100u, 'x'); });
     BOOST_TEST(text == std::string(100, 'x'));
     int number = 1;
     int const result = exeunt::with([&](exit_stack& stack) -> int& {
