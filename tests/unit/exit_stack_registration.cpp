@@ -362,7 +362,7 @@ BOOST_AUTO_TEST_CASE(push_and_callback_return_handles_of_their_exits_C12)
 BOOST_AUTO_TEST_CASE(emplace_adopt_and_enter_return_references_that_stay_valid_C12)
 {
     exit_stack source;
-    std::string& emplaced = source.emplace<std::string>(100, 'e');
+    std::string& emplaced = source.emplace<std::string>(100u, 'e');
     std::string& adopted = source.adopt(std::string(100, 'a'), [](std::string&) {});
     std::string& entered = source.enter(std::string(100, 'r'));
     for (int i = 0; i != 1000; ++i)
