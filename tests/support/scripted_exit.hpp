@@ -371,25 +371,26 @@ private:
         }
     }
 
-    // Has a constructor: closures in the operand of co_await are destroyed twice by g++ 12.
+    // Copyable, as deferred wants it under clang 14. Has a constructor: closures in the operand of co_await
+    // are destroyed twice by g++ 12.
     class initiation
     {
     public:
         initiation(capture c, exeunt::exit_state* state, bool marks_end)
-            : capture_(std::move(c))
+            : capture_(std::make_shared<capture>(std::move(c)))
             , state_(state)
             , marks_end_(marks_end)
         {
         }
 
         template <class Handler>
-        void operator()(Handler&& handler) &&
+        void operator()(Handler&& handler) const
         {
-            begin(capture_.get(), state_, marks_end_, std::forward<Handler>(handler));
+            begin(capture_->get(), state_, marks_end_, std::forward<Handler>(handler));
         }
 
     private:
-        capture capture_;
+        std::shared_ptr<capture> capture_;
         exeunt::exit_state* state_;
         bool marks_end_;
     };
