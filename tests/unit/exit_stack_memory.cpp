@@ -284,6 +284,40 @@ BOOST_AUTO_TEST_CASE(enter_by_reference_without_memory_does_not_enter_C18)
 }
 
 // C18
+BOOST_AUTO_TEST_CASE(registration_that_fails_again_and_again_keeps_no_memory_C18)
+{
+    // In the slot of a small exit, and in memory of its own for a large one.
+    struct small
+    {
+        small() { throw boom(1); }
+    };
+    struct large
+    {
+        std::array<char, 1000> bytes;
+        large() { throw boom(2); }
+    };
+    std::size_t const blocks = allocations().blocks;
+    {
+        exit_stack stack;
+        stack.push([] {});
+        auto const fail_often = [&] {
+            int failed = 0;
+            for (int i = 0; i != 1000; ++i) {
+                failed += caught([&] { stack.emplace<small>(); }) ? 1 : 0;
+                failed += caught([&] { stack.emplace<large>(); }) ? 1 : 0;
+            }
+            return failed;
+        };
+        BOOST_TEST(fail_often() == 2000);
+        std::size_t const live = allocations().live;
+        BOOST_TEST(fail_often() == 2000);
+        BOOST_TEST(allocations().live == live);
+        BOOST_TEST(stack.size() == 1u);
+    }
+    BOOST_TEST(allocations().blocks == blocks);
+}
+
+// C18
 BOOST_AUTO_TEST_CASE(reserve_without_memory_leaves_the_stack_C18)
 {
     tape book;
