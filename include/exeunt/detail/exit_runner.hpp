@@ -84,7 +84,11 @@ protected:
     {
     }
 
-    ~exit_runner() = default;
+    ~exit_runner()
+    {
+        if (unbegun_)
+            unbegun_->disarm();
+    }
 
     // Called when a job that has not ended within run_job has ended.
     virtual void job_ended() = 0;
@@ -124,7 +128,7 @@ protected:
         if (thrown_)
             fail(std::exchange(thrown_, nullptr));
         else if (dropped_)
-            fail(std::make_exception_ptr(std::future_error(std::future_errc::broken_promise)));
+            fail(broken_promise());
         if (result_)
             fail(std::exchange(result_, nullptr));
     }
@@ -159,6 +163,15 @@ protected:
     void destroy_driver() noexcept { driver_.reset(); }
 
 private:
+    static std::exception_ptr broken_promise() noexcept
+    {
+        try {
+            return std::make_exception_ptr(std::future_error(std::future_errc::broken_promise));
+        } catch (...) {
+            return std::current_exception();
+        }
+    }
+
     enum class progress : unsigned char { starting, waiting, held, ended };
 
     // Given to a job for as long as it runs: tells when the frame is destroyed instead.
@@ -228,24 +241,33 @@ private:
         void (*destroy_)(void*) noexcept = nullptr;
     };
 
-    // Lies in the frame of the driver until that begins: tells when the frame is destroyed instead.
+    // Lies in the frame of the driver until that begins: tells when the frame is destroyed instead. Asio
+    // may destroy the frame later than it reports that it could not start it: then it is disarmed.
     class unbegun_driver
     {
     public:
         explicit unbegun_driver(exit_runner* runner) noexcept
             : runner_(runner)
         {
+            runner_->unbegun_ = this;
         }
         unbegun_driver(unbegun_driver&& other) noexcept
             : runner_(std::exchange(other.runner_, nullptr))
         {
+            if (runner_)
+                runner_->unbegun_ = this;
         }
         ~unbegun_driver()
         {
             if (runner_)
-                runner_->drop();
+                begin()->drop();
         }
-        exit_runner* begin() noexcept { return std::exchange(runner_, nullptr); }
+        exit_runner* begin() noexcept
+        {
+            runner_->unbegun_ = nullptr;
+            return std::exchange(runner_, nullptr);
+        }
+        void disarm() noexcept { runner_ = nullptr; }
 
     private:
         exit_runner* runner_;
@@ -351,6 +373,7 @@ private:
     std::exception_ptr result_;
     std::exception_ptr thrown_;
 
+    unbegun_driver* unbegun_ = nullptr;
     awaitable_job job_;
     parked_coroutine driver_;
     void const* driver_kind_ = nullptr;
@@ -375,6 +398,8 @@ void exit_runner<Executor>::await(asio::awaitable<void, E>&& job)
             driver_ended(driver_signal_.slot()));
         driver_kind_ = kind_of_driver<E>();
     } catch (...) {
+        if (unbegun_)
+            std::exchange(unbegun_, nullptr)->disarm();
         job_.reset();
         owed_ = false;
         throw;
