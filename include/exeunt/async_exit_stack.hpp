@@ -297,12 +297,12 @@ public:
      *
      * @par Executor
      * Exits run on the stack's executor; if this is called there, the first starts within the call.
-     * The handler runs on its associated executor, by default the stack's, and never within the call.
-     * Both are given work as long as the operation lasts.
+     * The handler runs on its associated executor, by default the stack's, and never within the call,
+     * unless there is no memory to queue it. Both are given work as long as the operation lasts.
      *
      * @par Allocation
-     * Through the handler's associated allocator, which exits are given as well; all of it is freed
-     * before the handler is called.
+     * The operation's state comes from the handler's associated allocator, which exits are given as
+     * well; all of that is freed before the handler is called. Frames of coroutines are Asio's.
      *
      * @par Cancellation
      * No exit is ever skipped. `terminal`: the first one cuts nothing; each further one cuts the exit

@@ -359,6 +359,54 @@ BOOST_AUTO_TEST_CASE(handler_dropped_later_abandons_the_rest_before_the_final_ha
     }
 }
 
+// C97, C98: the outcome is unknown then, also where a failure was in flight
+BOOST_AUTO_TEST_CASE(handler_dropped_later_outcome_is_unknown_only_on_failure_runs)
+{
+    for (bool const by_run_now : {false, true}) {
+        for (bool const scope : {false, true}) {
+            if (by_run_now && scope)
+                continue;
+            BOOST_TEST_CONTEXT("run_now: " << by_run_now << ", scope: " << scope)
+            {
+                stack = async_exit_stack(executor);
+                probe p(context, &log);
+                auto running = script("running");
+                exit_handle handle;
+                auto const fill = [&](async_exit_stack& s) {
+                    s.push(exeunt::on_exit([&] { log("failure"); }).only_on_failure());
+                    s.push(exeunt::on_exit([&] { log("success"); }).only_on_success());
+                    handle = s.push(running.handler_function());
+                };
+                p.initiate([&](auto h) {
+                    if (scope)
+                        exeunt::async_with(executor, fill, std::move(h));
+                    else {
+                        fill(stack);
+                        if (by_run_now)
+                            stack.async_run_now(handle, std::move(h));
+                        else
+                            stack.async_close(std::move(h));
+                    }
+                });
+                drive();
+                BOOST_REQUIRE(running.running());
+                log.clear();
+                running.drop();
+                drive();
+                p.expect_dropped();
+                if (by_run_now) { // the stack is as it was: it is the one exit that is lost
+                    log.clear();
+                    destroy_stack();
+                    log.expect("failure");
+                } else
+                    log.expect("failure dropped");
+            }
+            observer.clear();
+            log.clear();
+        }
+    }
+}
+
 // C97: those who joined are dropped with it
 BOOST_AUTO_TEST_CASE(handler_dropped_later_joined_closes_are_dropped_too)
 {

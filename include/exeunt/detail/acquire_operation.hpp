@@ -218,7 +218,7 @@ protected:
             exit_state_access::force(*this->state_);
             abandon_running(this->core_->list, this->exit_, *this->state_, this->options_);
         }
-        this->destroy_driver();
+        this->end_driver();
         this->lose();
     }
 
@@ -339,12 +339,7 @@ protected:
 
     void start()
     {
-        bool const ended = this->run_job([&] {
-            auto operation = std::move(*operation_);
-            operation_.reset();
-            start_keeping(*this, std::move(operation), value_);
-        });
-        if (ended)
+        if (this->run_job([this] { start_keeping(*this, std::move(*operation_), value_); }))
             awaited();
     }
 
@@ -356,6 +351,7 @@ protected:
 private:
     void awaited() override
     {
+        operation_.reset();
         if (auto error = this->job_failure())
             return this->fail(std::move(error));
         if constexpr (!std::is_same_v<Source, no_release>)

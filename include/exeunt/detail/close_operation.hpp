@@ -172,22 +172,12 @@ protected:
 
     static constexpr bool has_body() noexcept { return false; }
 
-    void prepare() noexcept
-    {
-        if (this->core_)
-            this->core_->phase = stack_core::state::closing;
-    }
+    void prepare() noexcept { this->core_->phase = stack_core::state::closing; }
 
-    void roll_back() noexcept
-    {
-        if (this->core_)
-            this->core_->phase = stack_core::state::open;
-    }
+    void roll_back() noexcept { this->core_->phase = stack_core::state::open; }
 
     void start()
     {
-        if (!this->core_)
-            return complete_close(cause_);
         if (this->core_->busy) {
             this->core_->closer = this;
             return;
@@ -208,7 +198,7 @@ protected:
             this->discard_all(core->requests);
             this->discard_all(core->joined);
         }
-        this->destroy_driver();
+        this->end_driver();
         this->lose();
     }
 
@@ -387,7 +377,7 @@ protected:
 
     void abandon()
     {
-        this->destroy_driver();
+        this->end_driver();
         this->lose();
     }
 

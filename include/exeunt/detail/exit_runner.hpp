@@ -159,9 +159,6 @@ protected:
         driver_kind_ = nullptr;
     }
 
-    // Destroys the driver coroutine where it cannot run any more.
-    void destroy_driver() noexcept { driver_.reset(); }
-
 private:
     static std::exception_ptr broken_promise() noexcept
     {

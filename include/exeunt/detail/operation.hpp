@@ -224,8 +224,8 @@ class operation final : public Base
     }
 
 public:
-    // Makes the operation and starts it; called in the initiating function. Where it throws the handler
-    // has not been moved from.
+    // Makes the operation and starts it; called in the initiating function. Where there is
+    // no memory for it the handler has not been moved from.
     template <class... Args>
     static void initiate(Handler&& handler, Args&&... args)
     {

@@ -160,17 +160,9 @@ public:
         if (!is_open())
             return initiate<join_base<Executor>>(
                 std::forward<Handler>(handler), executor_, core_, std::exception_ptr());
-        bool const had_core = static_cast<bool>(core_);
-        if (!had_core)
-            closed_ = true;
-        try {
-            initiate<close_base<Executor>>(std::forward<Handler>(handler), executor_, core_,
-                options_, std::move(cause), outer);
-        } catch (...) {
-            if (!had_core)
-                closed_ = false;
-            throw;
-        }
+        static_cast<void>(core());
+        initiate<close_base<Executor>>(
+            std::forward<Handler>(handler), executor_, core_, options_, std::move(cause), outer);
     }
 
     template <class Handler>
