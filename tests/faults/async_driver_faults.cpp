@@ -1,0 +1,188 @@
+// bad_alloc where coroutines are started and ended: what Asio destroys later must not be taken for the
+// end of another exit, and what is lost without memory is reported all the same (C3, C93).
+#include <exeunt/async_exit_stack.hpp>
+
+#include "support/faults.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+
+using namespace support;
+using exeunt::async_exit_stack;
+using exeunt::exit_handler;
+
+namespace {
+
+// Counts what is lost; allocates nothing.
+struct counting_observer : exeunt::exit_observer
+{
+    counting_observer()
+        : former(exeunt::set_default_observer(this))
+    {
+    }
+
+    ~counting_observer() override { exeunt::set_default_observer(former); }
+
+    void exit_abandoned(exeunt::exit_view const&) noexcept override { ++abandoned; }
+
+    exeunt::exit_observer* former;
+    int abandoned = 0;
+};
+
+// A close of a stack of its own, an exit of which waits for the test.
+struct world
+{
+    counting_observer observer;
+    std::unique_ptr<asio::io_context> context = std::make_unique<asio::io_context>();
+    std::optional<async_exit_stack> stack{std::in_place, *context};
+    std::optional<exit_handler> waiting;
+    int calls = 0;
+    bool start_threw = false;
+    std::exception_ptr error;
+
+    world()
+    {
+        // What Asio allocates once and for all.
+        asio::post(*context, [] {});
+        drive();
+    }
+
+    void push_waiting()
+    {
+        stack->push([this](exit_handler handler) { waiting.emplace(std::move(handler)); });
+    }
+
+    void push_coroutine()
+    {
+        stack->push([]() -> asio::awaitable<void> { co_return; });
+    }
+
+    void close()
+    {
+        try {
+            stack->async_close([this](std::exception_ptr e) {
+                ++calls;
+                error = std::move(e);
+            });
+        } catch (std::bad_alloc const&) {
+            start_threw = true;
+        }
+    }
+
+    void drive()
+    {
+        context->restart();
+        context->poll();
+    }
+
+    // With memory.
+    void answer()
+    {
+        if (auto handler = std::exchange(waiting, std::nullopt))
+            std::move (*handler)();
+        drive();
+    }
+
+    void expect_closed(where_t where = where_t::current())
+    {
+        expect(
+            calls == (start_threw ? 0 : 1), "completed " + std::to_string(calls) + " times", where);
+        expect(start_threw || observer.abandoned == 0, "an exit was abandoned", where);
+    }
+};
+
+// Closes a stack with what `setup` registers, once for each allocation of the close, which then fails.
+template <class Setup>
+void fail_each_allocation_of_the_close(Setup setup, where_t where = where_t::current())
+{
+    std::size_t const allocations = faults::at_every_allocation([&](std::size_t k, bool& hit) {
+        std::optional<world> w;
+        {
+            allocation_pause const pause;
+            w.emplace();
+            setup(*w);
+        }
+        {
+            faults::plan plan(k);
+            w->close();
+            w->drive();
+            plan.stop();
+            hit = plan.hit();
+        }
+        w->answer();
+        w->stack.reset();
+        w->expect_closed(where);
+    });
+    BOOST_TEST_MESSAGE(allocations << " allocations");
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(async_driver_faults)
+
+// Asio destroys the frame of a coroutine that it could not start by a post: while the next exit runs.
+BOOST_AUTO_TEST_CASE(coroutine_that_cannot_be_started_does_not_end_the_exit_that_follows)
+{
+    fail_each_allocation_of_the_close([](world& w) {
+        w.push_waiting();
+        w.push_coroutine();
+    });
+}
+
+// The frame may even outlive the close.
+BOOST_AUTO_TEST_CASE(coroutine_that_cannot_be_started_does_not_reach_for_a_close_that_has_ended)
+{
+    fail_each_allocation_of_the_close([](world& w) { w.push_coroutine(); });
+}
+
+BOOST_AUTO_TEST_CASE(coroutines_that_cannot_be_started_are_followed_by_those_that_can)
+{
+    fail_each_allocation_of_the_close([](world& w) {
+        w.push_coroutine();
+        w.push_waiting();
+        w.push_coroutine();
+        w.push_coroutine();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(handler_dropped_within_its_exit_without_memory_is_a_failure_of_the_exit)
+{
+    fail_each_allocation_of_the_close([](world& w) {
+        w.push_waiting();
+        w.stack->push([](exit_handler) {});
+    });
+}
+
+BOOST_AUTO_TEST_CASE(handler_dropped_without_any_memory_is_reported_while_a_coroutine_is_parked)
+{
+    for (bool const on_executor : {false, true}) {
+        world w;
+        w.push_waiting();
+        w.push_coroutine();
+        w.close();
+        w.drive();
+        BOOST_REQUIRE(w.waiting.has_value());
+        auto const drop = [&w] {
+            faults::plan const no_memory(0, true);
+            w.waiting.reset();
+        };
+        if (on_executor)
+            asio::post(*w.context, drop);
+        else
+            drop();
+        w.drive();
+        BOOST_TEST(w.calls == 0);
+        BOOST_TEST(w.observer.abandoned == 1);
+        BOOST_TEST(w.context->stopped());
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
