@@ -25,10 +25,10 @@ numbers()
 }
 
 files=$(find . -name '*.cpp' ! -path './support/*' | sort)
-async_files=$(grep -lE 'async_(exit_stack|with)' $files || true)
+async_files=$(grep -lE 'async_(exit_stack|with|fixture)' $files || true)
 sync_files=$(
     grep -lE '(^|[^_[:alnum:]])exit_stack' $files || true
-    grep -LE 'async_(exit_stack|with)' $files || true
+    grep -LE 'async_(exit_stack|with|fixture)' $files || true
 )
 
 sync_numbers=$(numbers $sync_files)
