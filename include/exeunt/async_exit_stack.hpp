@@ -108,7 +108,7 @@ public:
     {
     }
 
-    /// Abandons what this stack holds, as the destructor does, then takes over all of `other`.
+    /// Takes over all of `other`, then abandons what this stack held, as the destructor does.
     basic_async_exit_stack& operator=(basic_async_exit_stack&& other) noexcept = default;
 
     /// Abandons what has not been closed.

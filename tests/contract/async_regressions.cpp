@@ -342,4 +342,33 @@ BOOST_AUTO_TEST_CASE(close_that_cannot_start_leaves_a_handler_that_owns_the_stac
     BOOST_TEST(owner.stack->is_open());
 }
 
+// ---- what an exit registers with a stack that it has moved away
+
+BOOST_AUTO_TEST_CASE(exit_registered_with_what_stays_behind_runs_when_the_stack_is_destroyed)
+{
+    bool ran = false;
+    async_exit_stack taken(context);
+    {
+        async_exit_stack dying(context);
+        dying.push([&] {
+            taken = std::move(dying);
+            dying.push([&] { ran = true; });
+        });
+    }
+    BOOST_TEST(ran);
+}
+
+BOOST_AUTO_TEST_CASE(exit_registered_while_its_stack_is_replaced_belongs_to_the_new_one)
+{
+    bool ran = false;
+    async_exit_stack replaced(context);
+    replaced.push([&] { replaced.push([&] { ran = true; }); });
+    replaced = async_exit_stack(context);
+    BOOST_TEST(!ran);
+    BOOST_TEST(replaced.size() == 1u);
+    replaced = async_exit_stack(context);
+    BOOST_TEST(ran);
+    BOOST_TEST(replaced.empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -323,7 +323,6 @@ private:
     std::exception_ptr cause_;
     std::exception_ptr error_;
     exit_state* outer_;
-
     unsigned cuts_ = 0;
 };
 

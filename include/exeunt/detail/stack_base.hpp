@@ -58,7 +58,8 @@ public:
     stack_base& operator=(stack_base&& other) noexcept
     {
         if (this != &other) {
-            abandon();
+            // What it held is abandoned when this is the new one already: its exits may use this.
+            stack_base const before(std::move(*this));
             executor_ = other.executor_;
             core_ = std::move(other.core_);
             options_ = other.options_;
@@ -67,7 +68,12 @@ public:
         return *this;
     }
 
-    ~stack_base() { abandon(); }
+    ~stack_base()
+    {
+        // An exit may move the stack that it is destroyed with, and register with what stays behind.
+        while (core_ && core_->phase == stack_state::open)
+            abandon();
+    }
 
     static core_ptr make_core() { return core_ptr(new stack_core); }
 
@@ -96,8 +102,6 @@ public:
 
     void abandon() noexcept
     {
-        if (!core_ || core_->phase != stack_state::open)
-            return;
         // What an exit does to this object does not concern what it holds now.
         auto const core = core_;
         core->phase = stack_state::closing;
