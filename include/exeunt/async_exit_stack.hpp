@@ -268,6 +268,14 @@ public:
     /** It does not come out of the close. Null takes it back. */
     void fail(std::exception_ptr error) { this->core().cause = std::move(error); }
 
+    /// Forces the unwinding that is under way, or as soon as there is one.
+    /**
+     * The exit that runs is cut: its `on_cut` is called, then `terminal` is emitted on its slot; it is
+     * waited for. Of the rest synchronous exits run as ever, an asynchronous one with a force runs
+     * that alone, one without is started and cut at its first suspension. No effect on a closed stack.
+     */
+    void force() { base::force(); }
+
     /// Whether no exit is registered.
     bool empty() const noexcept { return size() == 0; }
     /// How many exits are registered and have not started.

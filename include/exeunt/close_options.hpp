@@ -3,11 +3,26 @@
 
 #include <exeunt/exit_observer.hpp>
 
+#include <chrono>
+
 namespace exeunt {
 
 /// How a stack closes.
+/**
+ * The time limits are those of an asynchronous stack. When one is over the unwinding is forced: the
+ * exit that runs is cut, and of the rest the asynchronous ones are cut at their first suspension, or
+ * their force runs alone. No exit is skipped.
+ */
 struct close_options
 {
+    using duration = std::chrono::steady_clock::duration;
+
+    /// The whole unwinding may stay graceful this long.
+    duration timeout = duration::max();
+
+    /// ... and this long once it has been cancelled.
+    duration grace = std::chrono::seconds(10);
+
     /// Of several failures the primary alone comes out, unwrapped, so that its type still matches a
     /// `catch`; the others go to the observer.
     bool primary_only = false;

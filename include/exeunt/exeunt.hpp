@@ -13,5 +13,6 @@
 #include <exeunt/exit_state.hpp>
 #include <exeunt/on_exit.hpp>
 #include <exeunt/source_location.hpp>
+#include <exeunt/testing.hpp>
 
 #endif // EXEUNT_EXEUNT_HPP

@@ -3,6 +3,7 @@
 
 #include <exeunt/exit_errors.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -58,7 +59,7 @@ public:
     std::span<exit_failure const> failures() const noexcept;
 
     /// Whether the unwinding no longer waits for grace: be quick, still give everything back.
-    bool forced() const noexcept { return forced_; }
+    bool forced() const noexcept { return forced_.load(std::memory_order_relaxed) != 0; }
 
     /// Nothing is in flight any more. Harmless if nothing was.
     void suppress() noexcept;
@@ -94,7 +95,10 @@ private:
     std::size_t unreported_ = 0;
     std::size_t depth_ = 0;
     classified primary_is_ = classified::not_yet;
-    bool forced_;
+    // By how many of the unwindings that share this state: those of nested stacks do.
+    std::atomic<unsigned> forced_;
+    // Why what runs has been cut, for a stack that is nested in it.
+    std::atomic<bool> cut_for_time_{false};
     bool replaced_ = false;
     // The scope's own outcome is not known: it was destroyed without being closed.
     bool unknown_ = false;

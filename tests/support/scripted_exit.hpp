@@ -582,14 +582,11 @@ private:
     script_ptr script_;
 };
 
-// Calls use(the exit in that shape).
+// Calls use(the exit in that shape), which is an asynchronous one.
 template <class Use>
-decltype(auto) in_shape(scripted_exit const& exit, shape s, Use&& use)
+decltype(auto) in_async_shape(scripted_exit const& exit, shape s, Use&& use)
 {
     switch (s) {
-    case shape::function: return use(exit.function());
-    case shape::state_function: return use(exit.state_function());
-    case shape::sync_context: return use(exit.sync_context());
     case shape::awaitable: return use(exit.awaitable());
     case shape::state_awaitable: return use(exit.state_awaitable());
     case shape::returns_operation: return use(exit.returns_operation());
@@ -598,9 +595,22 @@ decltype(auto) in_shape(scripted_exit const& exit, shape s, Use&& use)
     case shape::state_handler: return use(exit.state_handler());
     case shape::operation: return use(exit.operation());
     case shape::token_context: return use(exit.token_context());
-    case shape::awaitable_context: break;
+    default: break;
     }
     return use(exit.awaitable_context());
+}
+
+// Calls use(the exit in that shape).
+template <class Use>
+decltype(auto) in_shape(scripted_exit const& exit, shape s, Use&& use)
+{
+    switch (s) {
+    case shape::function: return use(exit.function());
+    case shape::state_function: return use(exit.state_function());
+    case shape::sync_context: return use(exit.sync_context());
+    default: break;
+    }
+    return in_async_shape(exit, s, std::forward<Use>(use));
 }
 
 } // namespace support

@@ -187,6 +187,7 @@ protected:
         this->body_has_ended();
         releasing_ = true;
         this->state_ = &this->own_state_.emplace(make_stack_closed());
+        this->begin_unwinding(false, core.forced);
         if (this->run_exit(e))
             end_release();
     }
@@ -222,11 +223,15 @@ protected:
         this->lose();
     }
 
-    void cancelled(asio::cancellation_type types, unsigned) override
+    void cancelled(asio::cancellation_type types, unsigned terminals) override
     {
-        if (!releasing_ && types != asio::cancellation_type::none)
+        if (releasing_)
+            this->hurry_on(terminals);
+        else if (types != asio::cancellation_type::none)
             this->emit(types);
     }
+
+    void deadline_settled() override { end_release(); }
 
     std::exception_ptr error_;
 
@@ -239,6 +244,8 @@ private:
 
     void end_release()
     {
+        if (!this->settle_deadline())
+            return;
         error_ = outcome_of(*this->state_, this->options_);
         end();
     }

@@ -204,6 +204,7 @@ struct async_adopted_value : Words
     }
 
     void* value() noexcept { return std::addressof(held); }
+    T& subject() noexcept { return held; }
 
     [[no_unique_address]] Release release;
     T held;
@@ -251,6 +252,8 @@ concept is_entered_async = !is_async_stack<Context>
 template <class Held, class Words>
 struct async_context_exit : Words
 {
+    static constexpr bool is_context = true;
+
     template <class Source>
     explicit async_context_exit(Source&& source)
         : Words(take_words(std::forward<Source>(source)))
@@ -274,6 +277,7 @@ struct async_context_exit : Words
     }
 
     void* value() noexcept { return std::addressof(context_in(held)); }
+    auto& subject() noexcept { return context_in(held); }
 
     Held held;
 };
@@ -290,6 +294,78 @@ void start_exit(entry& e, exit_runner<Executor>& runner, exit_state& state)
     stored<Payload>::get(e).start(runner, state);
 }
 
+// What is called when an exit does not have its time: f(), or f(T&) where the exit belongs to a value.
+template <class F, class Payload>
+void call_with_subject(F& function, Payload& payload)
+{
+    constexpr bool plain = std::is_invocable_v<F>;
+    constexpr bool with_subject = [] {
+        if constexpr (requires { payload.subject(); })
+            return std::is_invocable_v<F, decltype(payload.subject())>;
+        else
+            return false;
+    }();
+    static_assert(plain || with_subject,
+        "exeunt: on_cut and or_force take a callable f(), or f(T&) where the exit belongs to a T");
+    if constexpr (plain) {
+        static_assert(!is_unstarted_work<std::decay_t<std::invoke_result_t<F>>>,
+            "exeunt: on_cut and or_force are synchronous: what this one returns would be "
+            "discarded");
+        static_cast<void>(std::invoke(std::move(function)));
+    } else if constexpr (with_subject) {
+        static_assert(
+            !is_unstarted_work<std::decay_t<std::invoke_result_t<F, decltype(payload.subject())>>>,
+            "exeunt: on_cut and or_force are synchronous: what this one returns would be "
+            "discarded");
+        static_cast<void>(std::invoke(std::move(function), payload.subject()));
+    }
+}
+
+// A stack is forced by what its exits see: it has to run them.
+template <class Payload>
+concept has_own_force = requires(Payload& payload)
+{
+    payload.subject();
+    requires Payload::is_context;
+    requires !is_async_stack<std::remove_reference_t<decltype(payload.subject())>>;
+    payload.subject().force();
+};
+
+template <class Payload>
+constexpr auto force_of() noexcept -> void (*)(entry&)
+{
+    if constexpr (Payload::has_force)
+        return [](entry& e) {
+            auto& payload = stored<Payload>::get(e);
+            call_with_subject(payload.limits.force, payload);
+        };
+    else if constexpr (has_own_force<Payload>)
+        return [](entry& e) { static_cast<void>(stored<Payload>::get(e).subject().force()); };
+    else
+        return nullptr;
+}
+
+template <class Payload>
+constexpr auto on_cut_of() noexcept -> void (*)(entry&)
+{
+    if constexpr (Payload::has_on_cut)
+        return [](entry& e) {
+            auto& payload = stored<Payload>::get(e);
+            call_with_subject(payload.limits.on_cut, payload);
+        };
+    else
+        return nullptr;
+}
+
+template <class Payload>
+constexpr auto within_of() noexcept -> std::chrono::steady_clock::duration (*)(entry&) noexcept
+{
+    if constexpr (Payload::is_limited)
+        return [](entry& e) noexcept { return stored<Payload>::get(e).limits.within; };
+    else
+        return nullptr;
+}
+
 template <class Payload, class Executor>
 inline constexpr async_exit_table<Executor> async_table{
     {
@@ -301,6 +377,9 @@ inline constexpr async_exit_table<Executor> async_table{
         Payload::filter,
         Payload::is_best_effort,
         true,
+        force_of<Payload>(),
+        on_cut_of<Payload>(),
+        within_of<Payload>(),
     },
     &start_exit<Payload, Executor>,
 };

@@ -3,15 +3,17 @@
 
 #include <exeunt/close_options.hpp>
 #include <exeunt/detail/async_exit.hpp>
+#include <exeunt/detail/deadline.hpp>
 #include <exeunt/detail/exit_runner.hpp>
 #include <exeunt/detail/operation.hpp>
 #include <exeunt/detail/stack_core.hpp>
+#include <exeunt/detail/unwinding.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
-#include <chrono>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -27,10 +29,38 @@ inline std::exception_ptr make_error(boost::system::error_code code) noexcept
     }
 }
 
+inline std::exception_ptr make_error(stop_reason reason) noexcept
+{
+    return make_error(reason == stop_reason::timed_out
+            ? boost::system::error_code(asio::error::timed_out)
+            : boost::system::error_code(asio::error::operation_aborted));
+}
+
 // Runs the exits of a core, one at a time, on behalf of an operation.
 template <class Executor>
-class unwind_base : public exit_runner<Executor>, public operation_base
+class unwind_base : public exit_runner<Executor>,
+                    public operation_base,
+                    public deadline_owner,
+                    public active_unwinding
 {
+public:
+    void force() override { react(decisions_.force(stop_reason::cancelled), true); }
+
+    void hurry() override { react(decisions_.terminal(options_.grace, now())); }
+
+    void wait_ended() override
+    {
+        if (std::exchange(ends_waiting_, false))
+            return deadline_settled();
+        react(decisions_.elapsed(now()));
+    }
+
+    void wait_lost() override
+    {
+        if (std::exchange(ends_waiting_, false))
+            this->job_lost();
+    }
+
 protected:
     unwind_base(Executor const& executor, core_ptr core, close_options const& options)
         : exit_runner<Executor>(executor)
@@ -39,7 +69,67 @@ protected:
     {
     }
 
-    ~unwind_base() = default;
+    ~unwind_base()
+    {
+        if (deadline_)
+            deadline_->detach();
+    }
+
+    unwinding::time_point now() const { return deadline<Executor>::now(this->executor()); }
+
+    // From here on time counts. `forced`: the unwinding has been forced before it began.
+    void begin_unwinding(bool cancelled, bool forced)
+    {
+        bool const timed =
+            options_.timeout != unwinding::unlimited || cancelled || decisions_.is_cancelled();
+        auto const time = timed ? now() : unwinding::time_point();
+        if (cancelled)
+            static_cast<void>(decisions_.cancel_before(options_.grace, time));
+        decisions_.begin(options_.timeout, options_.grace, time);
+        if (forced)
+            static_cast<void>(decisions_.force(stop_reason::cancelled));
+    }
+
+    // Each terminal of the operation's slot that has not been told yet.
+    void hurry_on(unsigned terminals)
+    {
+        bool cut = false;
+        for (; terminals_ < terminals; ++terminals_)
+            cut = decisions_.terminal(options_.grace, now()) || cut;
+        react(cut);
+    }
+
+    // Carries out what has been decided. May end the operation, unless `later`.
+    void react(bool cut, bool later = false)
+    {
+        show_forced();
+        arm();
+        // A close that waits for an exit which is run by itself: that one is what has to hurry.
+        if (decisions_.is_forced() && core_ && core_->active && core_->active != this && core_->busy
+            && core_->phase == stack_core::state::closing)
+            return core_->active->force();
+        if (cut)
+            this->cut([this] { before_cut(); }, later);
+    }
+
+    // Makes the exits see that the unwinding is forced.
+    void show_forced() noexcept
+    {
+        if (state_ && decisions_.is_forced() && !std::exchange(shows_forced_, true))
+            exit_state_access::force(*state_);
+    }
+
+    // Returns whether no wait for a deadline is under way; else deadline_settled() follows.
+    bool settle_deadline()
+    {
+        if (!deadline_ || !deadline_->waits())
+            return true;
+        ends_waiting_ = true;
+        deadline_->stop();
+        return false;
+    }
+
+    virtual void deadline_settled() = 0;
 
     // Runs one registered exit. False: it has not ended; job_ended() or job_lost() follows.
     bool run_exit(entry& e)
@@ -55,10 +145,19 @@ protected:
             core_->list.forget(e);
             return true;
         }
+        if (decisions_.deadline())
+            static_cast<void>(decisions_.elapsed(now()));
+        show_forced();
         core_->list.begin(e, exit_);
         core_->running = &e;
         core_->inside_exit = true;
         auto* table = static_cast<async_exit_table<Executor> const*>(e.table);
+        if (decisions_.next(facts_of(e)) == unwinding::turn::force) {
+            settle(e, decisions_.force_alone());
+            core_->inside_exit = false;
+            forget_running();
+            return true;
+        }
         if (!this->run_job([&] { table->start(e, *this, *state_); }))
             return false;
         core_->inside_exit = false;
@@ -66,13 +165,56 @@ protected:
         return true;
     }
 
+    static unwinding::exit_facts facts_of(entry& e) noexcept
+    {
+        return {true, e.table->force != nullptr, e.table->filter == exit_filter::only_on_success,
+            e.table->within ? e.table->within(e) : unwinding::unlimited};
+    }
+
     // The running exit has ended: its failure is recorded, what it holds is destroyed.
     void end_exit() noexcept
     {
         entry& e = *exit_.running;
-        this->take_failures([&](std::exception_ptr const& error) {
+        std::exception_ptr failures[2];
+        std::size_t count = 0;
+        this->take_failures([&](std::exception_ptr const& error) { failures[count++] = error; });
+        auto const how = count == 0 ? unwinding::ending::succeeded
+            : is_cancelled(failures[0]) && (count == 1 || is_cancelled(failures[1]))
+            ? unwinding::ending::cancelled
+            : unwinding::ending::failed;
+        auto const verdict = decisions_.end(how);
+        if (verdict.keep_failure)
+            for (auto& failure : failures)
+                record(e, std::exchange(failure, nullptr));
+        settle(e, verdict);
+        forget_running();
+    }
+
+    // Runs the force of an exit that did not succeed, and records what is its failure besides its own.
+    void settle(entry& e, unwinding::verdict verdict) noexcept
+    {
+        record(e, std::exchange(cut_failure_, nullptr));
+        if (verdict.failure != stop_reason::none)
+            record(e, make_error(verdict.failure));
+        if (!verdict.force)
+            return;
+        inside_exit inside(*core_);
+        try {
+            e.table->force(e);
+        } catch (...) {
+            record(e, std::current_exception());
+        }
+    }
+
+    void record(entry& e, std::exception_ptr const& error) noexcept
+    {
+        if (error)
             record_failure(e, error, core_->list.size(), *state_, options_);
-        });
+    }
+
+    void forget_running() noexcept
+    {
+        entry& e = *exit_.running;
         if (exit_state_access::has_replacement(*state_))
             exit_state_access::name_replacement(*state_, e.name(), e.where());
         e.table->destroy(e);
@@ -101,6 +243,7 @@ protected:
         inside_exit inside(*core_);
         abandon_exits(core_->list, exit_.running ? &exit_ : nullptr, state, options_);
         core_->running = nullptr;
+        core_->active = nullptr;
         core_->phase = stack_core::state::closed;
         core_->busy = false;
     }
@@ -111,12 +254,21 @@ protected:
             waiter->discard();
     }
 
-    void job_waits() noexcept override
+    bool job_waits() noexcept override
     {
         if (!core_)
-            return;
-        core_->running_since = std::chrono::steady_clock::now();
+            return false;
         core_->inside_exit = false;
+        if (!runs_exit())
+            return false;
+        auto const since = now();
+        core_->running_since = since;
+        bool const cut = decisions_.wait(since);
+        show_forced();
+        arm();
+        if (cut)
+            before_cut();
+        return cut;
     }
 
     bool runs_exit() const noexcept { return exit_.running != nullptr; }
@@ -141,10 +293,50 @@ protected:
 
     core_ptr core_;
     close_options options_;
+    unwinding decisions_;
+    bool shows_forced_ = false;
     // The state that the exits see: one of this operation, or that of the stack around this one.
     std::optional<exit_state> own_state_;
     exit_state* state_ = nullptr;
     running_exit exit_;
+
+private:
+    void arm() noexcept
+    {
+        auto const until = decisions_.deadline();
+        if (!until || ends_waiting_)
+            return;
+        try {
+            if (!deadline_)
+                deadline_ = std::allocate_shared<deadline<Executor>>(
+                    asio::recycling_allocator<deadline<Executor>>(), this->executor(), this);
+            deadline_->wait_until(*until);
+        } catch (...) {
+            // There is no memory for it: it is tried again with the next exit that is waited for.
+        }
+    }
+
+    void before_cut() noexcept
+    {
+        if (!runs_exit())
+            return;
+        exit_state_access::set_cut_for_time(*state_, decisions_.cut_by() == stop_reason::timed_out);
+        entry& e = *exit_.running;
+        if (!e.table->on_cut)
+            return;
+        inside_exit inside(*core_);
+        try {
+            e.table->on_cut(e);
+        } catch (...) {
+            cut_failure_ = std::current_exception();
+        }
+    }
+
+    std::shared_ptr<deadline<Executor>> deadline_;
+    std::exception_ptr cut_failure_;
+    unsigned terminals_ = 0;
+    // All has been done, but a wait for a deadline is under way.
+    bool ends_waiting_ = false;
 };
 
 // Closes a stack: runs all its exits.
@@ -178,11 +370,15 @@ protected:
 
     void start()
     {
-        if (this->core_->busy) {
-            this->core_->closer = this;
-            return;
+        auto& core = *this->core_;
+        auto const& cause = cause_ ? cause_ : core.cause;
+        this->begin_unwinding(
+            cause && is_cancelled(cause), core.forced || (outer_ && outer_->forced()));
+        if (core.busy) {
+            core.closer = this;
+            return this->react(false);
         }
-        this->core_->busy = true;
+        core.busy = true;
         unwind();
     }
 
@@ -206,16 +402,25 @@ protected:
 
     void unwind()
     {
+        this->core_->active = this;
+        if (this->core_->forced)
+            static_cast<void>(this->decisions_.force(stop_reason::cancelled));
         begin_state();
+        this->show_forced();
         run();
     }
 
     void cancelled(asio::cancellation_type, unsigned terminals) override
     {
-        // The first tells that it is urgent; each further one cuts the exit that runs.
-        for (; cuts_ + 1 < terminals; ++cuts_)
-            this->emit(asio::cancellation_type::terminal);
+        if (outer_ && terminals != 0)
+            // Who runs it as an exit has counted: it is told once, when it is cut.
+            return this->react(this->decisions_.force(exit_state_access::cut_for_time(*outer_)
+                    ? stop_reason::timed_out
+                    : stop_reason::cancelled));
+        this->hurry_on(terminals);
     }
+
+    void deadline_settled() override { run(); }
 
     void job_ended() override
     {
@@ -263,7 +468,8 @@ private:
                 return;
             answer_request();
         }
-        end();
+        if (this->settle_deadline())
+            end();
     }
 
     // A wish to run one exit comes before what is newest.
@@ -299,6 +505,7 @@ private:
         auto core = std::exchange(this->core_, {});
         core->phase = stack_core::state::closed;
         core->busy = false;
+        core->active = nullptr;
         this->end_driver();
         while (auto* waiter = core->requests.pop_front())
             waiter->wake();
@@ -313,6 +520,8 @@ private:
             return outcome_of(*this->state_, this->options_);
         if (this->state_ == outer_) {
             exit_state_access::leave_nested(*outer_);
+            if (this->shows_forced_)
+                exit_state_access::leave_forced(*outer_);
         } else {
             exit_state_access::add(
                 *outer_, outcome_of(*this->state_, this->options_), {}, source_location());
@@ -323,7 +532,6 @@ private:
     std::exception_ptr cause_;
     std::exception_ptr error_;
     exit_state* outer_;
-    unsigned cuts_ = 0;
 };
 
 // Runs one exit, when no other one runs.
@@ -389,9 +597,10 @@ protected:
             error_ = make_error(asio::error::operation_aborted);
             return this->finish();
         }
-        for (; cuts_ + 1 < terminals; ++cuts_)
-            this->emit(asio::cancellation_type::terminal);
+        this->hurry_on(terminals);
     }
+
+    void deadline_settled() override { end(); }
 
     void job_ended() override
     {
@@ -405,8 +614,10 @@ protected:
         auto core = this->core_;
         exit_state_access::set_unknown(*this->state_);
         exit_state_access::force(*this->state_);
-        abandon_running(core->list, this->exit_, *this->state_, this->options_);
+        if (this->runs_exit())
+            abandon_running(core->list, this->exit_, *this->state_, this->options_);
         core->running = nullptr;
+        core->active = nullptr;
         core->busy = false;
         this->discard_all(core->requests);
         if (auto* closer = std::exchange(core->closer, nullptr))
@@ -420,15 +631,20 @@ private:
         auto* e = this->core_->list.find(this->wanted());
         if (!e)
             return end();
+        this->core_->active = this;
         this->state_ = &this->own_state_.emplace(this->core_->cause);
         exit_state_access::leave_cause_unreported(*this->state_);
+        this->begin_unwinding(false, this->core_->forced);
         if (this->run_exit(*e))
             end();
     }
 
     void end()
     {
+        if (!this->settle_deadline())
+            return;
         auto core = this->core_;
+        core->active = nullptr;
         this->end_driver();
         if (this->state_)
             error_ = outcome_of(*this->state_, this->options_);
@@ -440,7 +656,6 @@ private:
     }
 
     std::exception_ptr error_;
-    unsigned cuts_ = 0;
 };
 
 // Waits for the end of a close that is under way, if there is one; completes with a given result.

@@ -4,6 +4,7 @@
 #include <exeunt/exit_state.hpp>
 #include <exeunt/on_exit.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -32,6 +33,11 @@ struct exit_table
     exit_filter filter;
     bool best_effort;
     bool async;
+    // Of an asynchronous exit: its last resort, and what is called before it is cut; may throw.
+    void (*force)(entry&) = nullptr;
+    void (*on_cut)(entry&) = nullptr;
+    // How long it may take; null where it has no limit of its own.
+    std::chrono::steady_clock::duration (*within)(entry&) noexcept = nullptr;
 };
 
 // One registered exit: this header, then what it holds, in one slot of an arena.

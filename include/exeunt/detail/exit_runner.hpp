@@ -9,6 +9,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <atomic>
@@ -94,8 +95,8 @@ protected:
     virtual void job_ended() = 0;
     // Called when such a job can never end.
     virtual void job_lost() = 0;
-    // Called before a job is waited for.
-    virtual void job_waits() noexcept {}
+    // Called before a job is waited for; returns whether it has to be cut at once.
+    virtual bool job_waits() noexcept { return false; }
 
     // Runs start(); returns whether the job has ended already.
     template <class Start>
@@ -116,7 +117,8 @@ protected:
         }
         if (progress_.load(std::memory_order_acquire) == progress::ended)
             return true;
-        job_waits();
+        if (job_waits() && progress_.load(std::memory_order_acquire) != progress::ended)
+            deliver_or_keep(asio::cancellation_type::terminal);
         return progress_.exchange(progress::waiting, std::memory_order_acq_rel) == progress::ended;
     }
 
@@ -138,12 +140,21 @@ protected:
     {
         if (!hold())
             return;
-        if (job_.has_value())
-            // A coroutine must not be cancelled before its first step: that would lose it.
-            pending_types_ = pending_types_ | type;
-        else
-            deliver(type);
-        let_go();
+        deliver_or_keep(type);
+        let_go(false);
+    }
+
+    // Cuts the job that is waited for, if it has not ended meanwhile: calls before(), then emits. What
+    // comes after the job may be done within the call, unless `later`.
+    template <class Before>
+    void cut(Before&& before, bool later)
+    {
+        if (!hold())
+            return;
+        std::forward<Before>(before)();
+        if (progress_.load(std::memory_order_acquire) == progress::held)
+            deliver_or_keep(asio::cancellation_type::terminal);
+        let_go(later);
     }
 
     // Lets the driver coroutine end; its frames are gone afterwards.
@@ -289,7 +300,16 @@ private:
             return;
         if (pending_types_ != asio::cancellation_type::none)
             deliver(std::exchange(pending_types_, asio::cancellation_type::none));
-        let_go();
+        let_go(false);
+    }
+
+    void deliver_or_keep(asio::cancellation_type type) noexcept
+    {
+        if (job_.has_value())
+            // A coroutine must not be cancelled before its first step: that would lose it.
+            pending_types_ = pending_types_ | type;
+        else
+            deliver(type);
     }
 
     void deliver(asio::cancellation_type type) noexcept
@@ -330,14 +350,23 @@ private:
         }
         ~coroutine_end()
         {
-            if (runner_ && !handover::take_back(runner_))
+            if (!runner_ || handover::take_back(runner_))
+                return;
+            if (runner_->goes_on_later_)
+                runner_->job_lost();
+            else
                 runner_->drop();
         }
         void operator()()
         {
             auto* runner = std::exchange(runner_, nullptr);
             handover::taken(runner);
-            runner->complete(std::exchange(runner->result_, nullptr));
+            if (!std::exchange(runner->goes_on_later_, false))
+                runner->complete(std::exchange(runner->result_, nullptr));
+            else if (runner->dropped_)
+                runner->job_lost();
+            else
+                runner->job_ended();
         }
 
     private:
@@ -352,10 +381,34 @@ private:
             expected, progress::held, std::memory_order_acq_rel, std::memory_order_acquire);
     }
 
-    void let_go()
+    void let_go(bool later)
     {
         if (progress_.exchange(progress::waiting, std::memory_order_acq_rel) != progress::ended)
             return;
+        if (later)
+            return go_on_later();
+        if (dropped_)
+            job_lost();
+        else
+            job_ended();
+    }
+
+    void go_on_later()
+    {
+        // Nothing may cut it any more.
+        progress_.store(progress::ended, std::memory_order_release);
+        goes_on_later_ = true;
+        handover here(this);
+        try {
+            asio::post(this->executor(), coroutine_end(this));
+            if (!here.came_back())
+                return;
+        } catch (...) {
+            // There is no memory to go on later.
+            if (!here.came_back())
+                throw;
+        }
+        goes_on_later_ = false;
         if (dropped_)
             job_lost();
         else
@@ -366,6 +419,7 @@ private:
     // Somebody has been given the means to complete the job.
     bool owed_ = false;
     bool dropped_ = false;
+    bool goes_on_later_ = false;
     bool is_coroutine_ = false;
     std::exception_ptr result_;
     std::exception_ptr thrown_;

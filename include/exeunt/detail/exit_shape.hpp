@@ -52,14 +52,20 @@ inline constexpr bool is_unstarted_work = is_awaitable<T> || is_deferred_operati
 };
 
 // What is said about an exit, split from what it does.
-template <class Name = unnamed, exit_filter Filter = exit_filter::always, bool BestEffort = false>
+template <class Name = unnamed, exit_filter Filter = exit_filter::always, bool BestEffort = false,
+    class Limits = no_limits>
 struct exit_words
 {
+    static constexpr bool is_limited = !std::is_same_v<Limits, no_limits>;
+    static constexpr bool has_on_cut = !std::is_same_v<decltype(Limits::on_cut), no_call>;
+    static constexpr bool has_force = !std::is_same_v<decltype(Limits::force), no_call>;
+
     static constexpr bool is_named = !std::is_same_v<Name, unnamed>;
     static constexpr exit_filter filter = Filter;
     static constexpr bool is_best_effort = BestEffort;
 
     [[no_unique_address]] Name given_name;
+    [[no_unique_address]] Limits limits;
 
     std::string_view name() const noexcept
     {
@@ -77,17 +83,17 @@ struct spec_parts
     using words_type = exit_words<>;
 };
 
-template <class F, class Name, exit_filter Filter, bool BestEffort>
-struct spec_parts<exit_spec<F, Name, Filter, BestEffort>>
+template <class F, class Name, exit_filter Filter, bool BestEffort, class Limits>
+struct spec_parts<exit_spec<F, Name, Filter, BestEffort, Limits>>
 {
     using function_type = F;
-    using words_type = exit_words<Name, Filter, BestEffort>;
+    using words_type = exit_words<Name, Filter, BestEffort, Limits>;
 };
 
 template <class T>
 inline constexpr bool is_spec = false;
-template <class F, class Name, exit_filter Filter, bool BestEffort>
-inline constexpr bool is_spec<exit_spec<F, Name, Filter, BestEffort>> = true;
+template <class F, class Name, exit_filter Filter, bool BestEffort, class Limits>
+inline constexpr bool is_spec<exit_spec<F, Name, Filter, BestEffort, Limits>> = true;
 
 // The callable, release or context in a spec or by itself; and its words.
 template <class Source>
@@ -110,7 +116,7 @@ words_of<Source> take_words(Source&& source)
     if constexpr (!is_spec<std::decay_t<Source>>)
         return {};
     else
-        return {std::forward<Source>(source).name()};
+        return {std::forward<Source>(source).name(), std::forward<Source>(source).limits()};
 }
 
 template <class Source>

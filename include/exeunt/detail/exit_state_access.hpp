@@ -27,7 +27,23 @@ struct exit_state_access
 
     // Nobody can say whether the scope failed: it is being destroyed.
     static void set_unknown(exit_state& state) noexcept { state.unknown_ = true; }
-    static void force(exit_state& state) noexcept { state.forced_ = true; }
+    static void force(exit_state& state) noexcept
+    {
+        state.forced_.fetch_add(1, std::memory_order_relaxed);
+    }
+    static void leave_forced(exit_state& state) noexcept
+    {
+        state.forced_.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    static void set_cut_for_time(exit_state& state, bool for_time) noexcept
+    {
+        state.cut_for_time_.store(for_time, std::memory_order_relaxed);
+    }
+    static bool cut_for_time(exit_state const& state) noexcept
+    {
+        return state.cut_for_time_.load(std::memory_order_relaxed);
+    }
 
     static std::size_t depth(exit_state const& state) noexcept { return state.depth_; }
     static void enter_nested(exit_state& state) noexcept { ++state.depth_; }

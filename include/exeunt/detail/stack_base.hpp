@@ -116,6 +116,15 @@ public:
         core->phase = stack_state::closed;
     }
 
+    void force()
+    {
+        if (is_closed())
+            return;
+        core().forced = true;
+        if (auto* active = core_->active)
+            active->force();
+    }
+
     template <class Base, class Handler, class... Args>
     static void initiate(Handler&& handler, Args&&... args)
     {

@@ -72,6 +72,19 @@ private:
     stack_waiter* last_ = nullptr;
 };
 
+// An operation that runs exits.
+class active_unwinding
+{
+public:
+    // Makes it forced; what comes of that is not done within the call.
+    virtual void force() = 0;
+    // Tells it of a terminal cancellation.
+    virtual void hurry() = 0;
+
+protected:
+    ~active_unwinding() = default;
+};
+
 // A wish to run one exit now.
 class run_request : public stack_waiter
 {
@@ -172,6 +185,8 @@ public:
     waiter_list answering;
     // Further closes, which wait for the first.
     waiter_list joined;
+    // The operation that runs exits now; null if none does.
+    active_unwinding* active = nullptr;
     // The exit that has been started last, and since when it is waited for.
     entry* running = nullptr;
     std::optional<std::chrono::steady_clock::time_point> running_since;
@@ -182,6 +197,8 @@ public:
     bool busy = false;
     // The code of an exit is being called: what it asks of its own stack would wait for itself.
     bool inside_exit = false;
+    // force() has been called: unwinding is forced from its begin.
+    bool forced = false;
 
 private:
     ~stack_core() = default;

@@ -150,7 +150,16 @@ void run_exit(entry& e, exit_state& state)
     storage::destroy(e);
 }
 
+template <class Words>
+consteval bool check_sync_words()
+{
+    static_assert(!Words::is_limited,
+        "exeunt: within, on_cut and or_force are for asynchronous exits: nothing can cut this one");
+    return true;
+}
+
 template <class Payload>
+    requires(check_sync_words<Payload>())
 inline constexpr exit_table sync_table{
     &run_exit<Payload>,
     &stored<Payload>::destroy,

@@ -161,8 +161,13 @@ protected:
 
     void cancelled(asio::cancellation_type body_types, unsigned terminals) override
     {
-        if (in_body_ && body_types != asio::cancellation_type::none)
-            this->emit(body_types);
+        if (body_types != asio::cancellation_type::none) {
+            bool const cut = this->decisions_.cancel_before(this->options_.grace, this->now());
+            if (!in_body_)
+                this->react(cut);
+            else
+                this->emit(body_types);
+        }
         close_base<Executor>::cancelled(body_types, terminals);
     }
 

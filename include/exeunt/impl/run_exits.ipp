@@ -3,6 +3,9 @@
 
 #include <exeunt/detail/run_exits.hpp>
 
+#include <boost/system/errc.hpp>
+#include <boost/system/system_error.hpp>
+
 #include <algorithm>
 #include <array>
 
@@ -100,10 +103,30 @@ private:
     std::array<std::string_view, 4> names_;
 };
 
-inline void give_up(exit_list& list, running_exit& running, losses& lost) noexcept
+// The last resort of an exit that cannot run, or has begun and cannot end.
+inline void run_force(
+    exit_list& list, entry& e, exit_state& state, close_options const& options) noexcept
+{
+    if (e.table->filter == exit_filter::only_on_success)
+        record_failure(e,
+            std::make_exception_ptr(boost::system::system_error(
+                make_error_code(boost::system::errc::operation_canceled))),
+            list.size(), state, options);
+    try {
+        e.table->force(e);
+    } catch (...) {
+        record_failure(e, std::current_exception(), list.size(), state, options);
+    }
+}
+
+inline void give_up(exit_list& list, running_exit& running, losses& lost, exit_state& state,
+    close_options const& options) noexcept
 {
     entry& e = *running.running;
-    lost.add(e, list.size());
+    if (e.table->force)
+        run_force(list, e, state, options);
+    else
+        lost.add(e, list.size());
     e.table->destroy(e);
     list.end(running);
 }
@@ -112,7 +135,7 @@ EXEUNT_DECL void abandon_running(exit_list& list, running_exit& running, exit_st
     close_options const& options) noexcept
 {
     losses lost(observer_of(options), exit_state_access::depth(state));
-    give_up(list, running, lost);
+    give_up(list, running, lost, state, options);
     lost.report();
 }
 
@@ -121,13 +144,23 @@ EXEUNT_DECL void abandon_exits(exit_list& list, running_exit* running, exit_stat
 {
     losses lost(observer_of(options), exit_state_access::depth(state));
     if (running)
-        give_up(list, *running, lost);
+        give_up(list, *running, lost, state, options);
     while (entry* e = list.newest()) {
         if (!e->table->async) {
             run_sync_exit(list, *e, state, options);
             continue;
         }
-        if (exit_state_access::wants(state, e->table->filter))
+        bool const wanted = exit_state_access::wants(state, e->table->filter);
+        if (wanted && e->table->force) {
+            // It is not in the list while its force runs: that may look at the stack.
+            running_exit forced;
+            list.begin(*e, forced);
+            run_force(list, *e, state, options);
+            e->table->destroy(*e);
+            list.end(forced);
+            continue;
+        }
+        if (wanted)
             lost.add(*e, list.size() - 1);
         list.forget(*e);
     }

@@ -1,0 +1,195 @@
+#ifndef EXEUNT_DETAIL_DEADLINE_HPP
+#define EXEUNT_DETAIL_DEADLINE_HPP
+
+#include <exeunt/detail/manual_time.hpp>
+
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace exeunt::detail {
+
+// Who has deadlines.
+class deadline_owner
+{
+public:
+    // A wait has ended: the deadline may have been reached, or the wait was stopped.
+    virtual void wait_ended() = 0;
+    // The execution context is being destroyed: no wait can end any more.
+    virtual void wait_lost() = 0;
+
+protected:
+    ~deadline_owner() = default;
+};
+
+// Waits for the deadlines of an operation, one wait at a time. Outlives the operation where that is
+// lost while it waits.
+template <class Executor>
+class deadline : public std::enable_shared_from_this<deadline<Executor>>
+{
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    deadline(Executor const& executor, deadline_owner* owner)
+        : executor_(executor)
+        , owner_(owner)
+        , manual_(manual_time::of(executor))
+    {
+        if (!manual_)
+            timer_.emplace(executor);
+    }
+
+    static time_point now(Executor const& executor)
+    {
+        auto* manual = manual_time::of(executor);
+        return manual ? manual->now() : std::chrono::steady_clock::now();
+    }
+
+    bool waits() const noexcept { return until_.has_value(); }
+
+    // Sees to it that the owner is told when this time has come. A wait for an earlier time is left as it
+    // is: the owner asks again then.
+    void wait_until(time_point until)
+    {
+        if (until_) {
+            if (until < *until_)
+                stop();
+            return;
+        }
+        if (manual_) {
+            auto waiting = std::make_unique<manual_waiter>(this->shared_from_this());
+            waiter_ = waiting.get();
+            until_ = until;
+            return manual_->wait(until, std::move(waiting));
+        }
+        // What is destroyed because there is no memory for it is not lost.
+        auto* owner = std::exchange(owner_, nullptr);
+        try {
+            timer_->expires_at(until);
+            timer_->async_wait(wait_handler(this->shared_from_this()));
+            until_ = until;
+            owner_ = owner;
+        } catch (...) {
+            owner_ = owner;
+            throw;
+        }
+    }
+
+    // Ends the wait soon: the owner is told.
+    void stop()
+    {
+        if (!until_)
+            return;
+        if (auto* waiter = std::exchange(waiter_, nullptr))
+            manual_->call_off(waiter);
+        else if (timer_)
+            timer_->cancel();
+    }
+
+    // The owner is going away.
+    void detach() noexcept
+    {
+        owner_ = nullptr;
+        try {
+            if (auto* waiter = std::exchange(waiter_, nullptr))
+                manual_->forget(waiter);
+            else if (timer_ && until_)
+                timer_->cancel();
+        } catch (...) {
+            // The wait ends at its time, and finds nobody to tell.
+        }
+    }
+
+private:
+    class wait_handler
+    {
+    public:
+        using allocator_type = asio::recycling_allocator<void>;
+
+        explicit wait_handler(std::shared_ptr<deadline> waiting) noexcept
+            : waiting_(std::move(waiting))
+        {
+        }
+        wait_handler(wait_handler&&) noexcept = default;
+        ~wait_handler()
+        {
+            if (waiting_)
+                waiting_->lost();
+        }
+        allocator_type get_allocator() const noexcept { return {}; }
+        void operator()(boost::system::error_code = {})
+        {
+            std::exchange(waiting_, nullptr)->ended();
+        }
+
+    private:
+        std::shared_ptr<deadline> waiting_;
+    };
+
+    class manual_waiter final : public manual_time::waiter
+    {
+    public:
+        explicit manual_waiter(std::shared_ptr<deadline> waiting) noexcept
+            : handler_(std::move(waiting))
+        {
+        }
+        void reached() override
+        {
+            auto const executor = handler_->executor();
+            asio::post(executor, std::move(handler_->handler));
+            handler_.reset();
+        }
+
+    private:
+        struct held
+        {
+            explicit held(std::shared_ptr<deadline> waiting) noexcept
+                : deadline_(waiting.get())
+                , handler(std::move(waiting))
+            {
+            }
+            Executor executor() const { return deadline_->executor_; }
+            deadline* deadline_;
+            wait_handler handler;
+        };
+        std::optional<held> handler_;
+    };
+
+    void ended()
+    {
+        waiter_ = nullptr;
+        until_.reset();
+        if (owner_)
+            owner_->wait_ended();
+    }
+
+    void lost()
+    {
+        waiter_ = nullptr;
+        until_.reset();
+        if (auto* owner = std::exchange(owner_, nullptr))
+            owner->wait_lost();
+    }
+
+    using timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+        asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+    Executor executor_;
+    deadline_owner* owner_;
+    manual_time* manual_;
+    manual_time::waiter const* waiter_ = nullptr;
+    std::optional<timer> timer_;
+    // When the wait that is under way ends; empty if there is none.
+    std::optional<time_point> until_;
+};
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_DETAIL_DEADLINE_HPP

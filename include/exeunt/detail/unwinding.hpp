@@ -1,0 +1,181 @@
+#ifndef EXEUNT_DETAIL_UNWINDING_HPP
+#define EXEUNT_DETAIL_UNWINDING_HPP
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace exeunt::detail {
+
+// Why an exit was not given the time that it wanted.
+enum class stop_reason : unsigned char { none, cancelled, timed_out };
+
+// What an unwinding decides, apart from how that is carried out: told what happens, it answers what
+// to do. It starts nothing, waits for nothing and reads no clock.
+class unwinding
+{
+public:
+    using duration = std::chrono::steady_clock::duration;
+    using time_point = std::chrono::steady_clock::time_point;
+    static constexpr duration unlimited = duration::max();
+
+    // What counts of the exit whose turn it is.
+    struct exit_facts
+    {
+        bool async = false;
+        bool has_force = false;
+        bool only_on_success = false;
+        duration within = unlimited;
+    };
+
+    // What becomes of an exit at its turn.
+    enum class turn : unsigned char { run, start, force };
+
+    // How an exit ended that was started.
+    enum class ending : unsigned char { succeeded, failed, cancelled };
+
+    struct verdict
+    {
+        // Its force has to run.
+        bool force = false;
+        // What it failed with is its failure.
+        bool keep_failure = false;
+        // It failed for this reason, whatever it says itself.
+        stop_reason failure = stop_reason::none;
+    };
+
+    // Of what follows, those that return a bool tell whether the exit that is waited for has to be cut.
+
+    // It has been cancelled before it began, or the scope around it has been.
+    bool cancel_before(duration grace, time_point now) noexcept
+    {
+        cancelled_ = true;
+        return begun_ ? limit(now, grace, now) : false;
+    }
+
+    void begin(duration timeout, duration grace, time_point now) noexcept
+    {
+        begun_ = true;
+        static_cast<void>(limit(now, timeout, now));
+        if (cancelled_)
+            static_cast<void>(limit(now, grace, now));
+    }
+
+    bool terminal(duration grace, time_point now) noexcept
+    {
+        cancelled_ = true;
+        if (std::exchange(terminal_seen_, true))
+            return force(stop_reason::cancelled);
+        return begun_ ? limit(now, grace, now) : false;
+    }
+
+    bool force(stop_reason reason) noexcept
+    {
+        if (forced_ == stop_reason::none)
+            forced_ = reason;
+        return waits_ && cut(reason);
+    }
+
+    // Time has gone on: has to be called at deadline(), may be called at any time.
+    bool elapsed(time_point now) noexcept
+    {
+        if (forced_ == stop_reason::none && deadline_ && *deadline_ <= now)
+            return force(stop_reason::timed_out);
+        return waits_ && within_ && *within_ <= now && cut(stop_reason::timed_out);
+    }
+
+    // An exit that is wanted is next.
+    turn next(exit_facts const& exit) noexcept
+    {
+        exit_ = exit;
+        cut_ = stop_reason::none;
+        waits_ = false;
+        within_.reset();
+        if (!exit.async)
+            return turn::run;
+        return is_forced() && exit.has_force ? turn::force : turn::start;
+    }
+
+    // The exit that was started is waited for.
+    bool wait(time_point now) noexcept
+    {
+        waits_ = true;
+        if (exit_.within != unlimited)
+            within_ = after(now, exit_.within);
+        return is_forced() ? cut(forced_) : elapsed(now);
+    }
+
+    // The exit that was started has ended.
+    verdict end(ending how) noexcept
+    {
+        waits_ = false;
+        within_.reset();
+        if (how == ending::succeeded)
+            return {};
+        if (cut_ == stop_reason::none)
+            return {exit_.has_force, true, stop_reason::none};
+        if (exit_.has_force)
+            return {true, false, exit_.only_on_success ? cut_ : stop_reason::none};
+        bool const late = cut_ == stop_reason::timed_out && how == ending::cancelled;
+        return {false, !late, late ? cut_ : stop_reason::none};
+    }
+
+    // The force of an exit runs in its place.
+    verdict force_alone() const noexcept
+    {
+        return {true, false, exit_.only_on_success ? forced_ : stop_reason::none};
+    }
+
+    bool is_cancelled() const noexcept { return cancelled_; }
+    bool is_forced() const noexcept { return forced_ != stop_reason::none; }
+    stop_reason forced_by() const noexcept { return forced_; }
+    stop_reason cut_by() const noexcept { return cut_; }
+
+    // When elapsed() has to be called; empty if time does not matter.
+    std::optional<time_point> deadline() const noexcept
+    {
+        auto earliest = is_forced() ? std::nullopt : deadline_;
+        if (within_ && cut_ == stop_reason::none && (!earliest || *within_ < *earliest))
+            earliest = within_;
+        return earliest;
+    }
+
+private:
+    static std::optional<time_point> after(time_point begin, duration time) noexcept
+    {
+        if (time == unlimited || time > time_point::max() - begin)
+            return std::nullopt;
+        return begin + std::max(time, duration::zero());
+    }
+
+    bool limit(time_point begin, duration time, time_point now) noexcept
+    {
+        auto const end = after(begin, time);
+        if (end && (!deadline_ || *end < *deadline_))
+            deadline_ = end;
+        return elapsed(now);
+    }
+
+    bool cut(stop_reason reason) noexcept
+    {
+        if (cut_ != stop_reason::none)
+            return false;
+        cut_ = reason;
+        return true;
+    }
+
+    std::optional<time_point> deadline_;
+    std::optional<time_point> within_;
+    exit_facts exit_;
+    stop_reason forced_ = stop_reason::none;
+    stop_reason cut_ = stop_reason::none;
+    bool begun_ = false;
+    bool cancelled_ = false;
+    bool terminal_seen_ = false;
+    bool waits_ = false;
+};
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_DETAIL_UNWINDING_HPP
