@@ -4,6 +4,7 @@
 #include <exeunt/async_with.hpp>
 #include <exeunt/exit_observer.hpp>
 #include <exeunt/on_exit.hpp>
+#include <exeunt/testing.hpp>
 
 #include "../show.hpp"
 
@@ -109,6 +110,29 @@ void abandon()
     // [/abandon]
 }
 
+asio::awaitable<void> never_answered()
+{
+    return hang();
+}
+
+void bounded()
+{
+    asio::io_context context;
+    exeunt::manual_clock clock(context);
+    // [bounded]
+    exeunt::async_exit_stack stack(context, {.timeout = 30s});
+    stack.push([] { show("file closed"); });
+    stack.push(
+        exeunt::on_exit([] { return never_answered(); }).named("quit").within(2s).or_force([] {
+            show("hung up");
+        }));
+    stack.async_close([](std::exception_ptr failure) { show(failure ? "failed" : "closed"); });
+    // [/bounded]
+    context.poll();
+    clock.advance(2s);
+    context.run();
+}
+
 class lost_exits : public exeunt::exit_observer
 {
 public:
@@ -131,6 +155,7 @@ int main()
         asio::co_spawn(context, press_ctrl_c({"serving", "hanging", "^C"}), asio::detached);
         serve_until_a_signal(context, serve(false));
     }
+    bounded();
     lost_exits lost;
     auto* const before = exeunt::set_default_observer(&lost);
     abandon();
@@ -150,6 +175,11 @@ int main()
         "^C",
         "server closed",
         "stopped",
+
+        "hanging",
+        "hung up",
+        "file closed",
+        "closed",
 
         "file closed",
         "1 lost: quit",

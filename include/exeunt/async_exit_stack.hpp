@@ -313,10 +313,17 @@ public:
      * well; all of that is freed before the handler is called. Frames of coroutines are Asio's.
      *
      * @par Cancellation
-     * No exit is ever skipped. `terminal`: the first one cuts nothing; each further one cuts the exit
-     * that runs, which is waited for, and the rest runs. `partial` and `total` are not offered: an
-     * unwinding is stopping already. A close that has joined is detached by `terminal`, and completes
-     * with `operation_aborted`. Emit on the handler's executor.
+     * No exit is ever skipped. `terminal`: the first one cuts nothing, and makes sure that
+     * `close_options::grace` is running; the second one forces the unwinding, as `force()` does.
+     * `partial` and `total` are not offered: an unwinding is stopping already. A close that has joined
+     * is detached by `terminal`, and completes with `operation_aborted`. Emit on the handler's
+     * executor.
+     *
+     * @par Deadlines
+     * The unwinding is forced when `close_options::timeout` is over, counted from here, or
+     * `close_options::grace`, counted from the first `terminal`; from here if the cause is a
+     * cancellation. Exits that are cut for that reason and have no force fail with `timed_out`. Exits
+     * that ignore their slot are waited for nevertheless.
      *
      * @par Errors
      * One failure comes out as it is, several as `exit_errors`; cancellations alone as the first of
@@ -356,7 +363,12 @@ public:
     /// Unwinds as a part of another unwinding, so that a stack can be an exit of a stack.
     /**
      * The exits see the state of that unwinding, and their failures are in flight there: it completes
-     * without error. Signature, executors, allocation and cancellation are those of `async_close`.
+     * without error. Signature, executors and allocation are those of `async_close`.
+     *
+     * @par Cancellation
+     * `terminal` forces it at once: who runs it as an exit has counted, and tells it when it is cut.
+     * It inherits what is left of that unwinding's time in this way, and is forced from its begin if
+     * that is forced already; its own options may bound it further.
      *
      * @par Lifetimes
      * `state` must stay valid until the operation has completed.
@@ -379,7 +391,7 @@ public:
      *
      * @par Cancellation
      * `terminal` while it waits detaches it, with `operation_aborted`. While the exit runs the first
-     * one cuts nothing, and the second cuts it.
+     * one cuts nothing, and the second cuts it. Time limits are those of `async_close`.
      */
     template <asio::completion_token_for<void(std::exception_ptr)> Token =
                   detail::default_token<Executor>>

@@ -44,8 +44,9 @@ decltype(auto) async_with(Executor&& executor, close_options options, Body&& bod
  * Their stack is an `async_exit_stack`.
  *
  * @par Cancellation
- * All types are passed on to the body while it runs. What is emitted later concerns the unwinding, as
- * with `async_close`: no exit is skipped. What counts is when it was emitted. The cancellation state
+ * All types are passed on to the body while it runs; the exits have `close_options::grace` then. What
+ * is emitted later concerns the unwinding, as with `async_close`: the first `terminal` cuts nothing,
+ * the second forces, no exit is skipped. What counts is when it was emitted. The cancellation state
  * of a coroutine that awaits this is left as it is.
  *
  * @par Errors

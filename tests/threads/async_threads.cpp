@@ -6,7 +6,9 @@
 #include "support/expect.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -17,6 +19,7 @@
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <future>
 #include <memory>
@@ -291,6 +294,38 @@ BOOST_AUTO_TEST_CASE(async_close_called_from_a_foreign_thread_runs_on_the_strand
         std::thread foreign([&] { done = stack->async_close(asio::use_future); });
         foreign.join();
         done.get();
+        BOOST_REQUIRE(j.order.size() == 40u);
+        BOOST_REQUIRE(j.off_strand == 0);
+    }
+    pool.join();
+}
+
+// C88: cancelled and forced from other threads, through the strand, while deadlines are waited for
+BOOST_AUTO_TEST_CASE(async_close_hurried_from_another_thread_runs_every_exit)
+{
+    asio::thread_pool pool(3);
+    for (int round = 0; round != rounds(); ++round) {
+        journal j(asio::make_strand(pool));
+        async_exit_stack stack(j.strand, {.timeout = std::chrono::seconds(60)});
+        asio::cancellation_signal signal;
+        push_forty(stack, j, pool);
+        std::promise<void> closed;
+        asio::post(j.strand, [&] {
+            stack.async_close(asio::bind_cancellation_slot(
+                signal.slot(), [&](std::exception_ptr) { closed.set_value(); }));
+        });
+        std::thread other([&] {
+            std::promise<void> hurried;
+            for (int k = 0; k != 2; ++k)
+                asio::post(j.strand, [&] { signal.emit(asio::cancellation_type::terminal); });
+            asio::post(j.strand, [&] {
+                stack.force();
+                hurried.set_value();
+            });
+            hurried.get_future().wait();
+        });
+        other.join();
+        closed.get_future().wait();
         BOOST_REQUIRE(j.order.size() == 40u);
         BOOST_REQUIRE(j.off_strand == 0);
     }
