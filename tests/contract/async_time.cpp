@@ -389,6 +389,27 @@ BOOST_AUTO_TEST_CASE(timeout_ends_an_exit_that_waits_for_its_own_stack)
     result.expect_code(asio::error::timed_out);
 }
 
+// A close that the body has begun is the unwinding of the scope.
+BOOST_AUTO_TEST_CASE(async_with_terminals_reach_a_close_that_its_body_has_begun)
+{
+    auto a = script("a");
+    outcome closed;
+    exeunt::async_with(
+        context,
+        [&](async_exit_stack& s) {
+            s.push(a.awaitable());
+            s.async_close(into(closed));
+        },
+        asio::bind_cancellation_slot(signal.slot(), into(result)));
+    drive();
+    emit();
+    BOOST_TEST(a.cuts() == 0);
+    emit();
+    BOOST_TEST(a.cuts() == 1);
+    closed.expect_code(asio::error::operation_aborted);
+    result.expect_success();
+}
+
 // C89: destroyed without being closed
 BOOST_AUTO_TEST_CASE(destroyed_stack_runs_the_force_of_its_exits)
 {

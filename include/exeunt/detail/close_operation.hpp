@@ -304,7 +304,8 @@ private:
     void arm() noexcept
     {
         auto const until = decisions_.deadline();
-        if (!until || ends_waiting_)
+        // Without a core nothing unwinds: not yet, or not any more.
+        if (!until || ends_waiting_ || !core_)
             return;
         try {
             if (!deadline_)

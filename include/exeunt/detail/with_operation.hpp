@@ -168,7 +168,11 @@ protected:
             else
                 this->emit(body_types);
         }
-        close_base<Executor>::cancelled(body_types, terminals);
+        if (!closed_by_body_)
+            return close_base<Executor>::cancelled(body_types, terminals);
+        for (; passed_on_ < terminals; ++passed_on_)
+            if (auto* closing = closed_by_body_->active)
+                closing->hurry();
     }
 
     void job_ended() override
@@ -222,6 +226,7 @@ private:
         if (core->phase == stack_core::state::closing) {
             this->end_driver();
             error_ = std::move(error);
+            closed_by_body_ = core;
             return core->joined.push_back(*this);
         }
         this->options_ = stack_.options();
@@ -234,6 +239,9 @@ private:
     Body body_;
     std::optional<kept_type> result_;
     std::exception_ptr error_;
+    // The stack that the body has begun to close, and how many terminals that close has been told of.
+    core_ptr closed_by_body_;
+    unsigned passed_on_ = 0;
     bool in_body_ = true;
 };
 
