@@ -23,12 +23,16 @@ struct close_options
     /// ... and this long once it has been cancelled.
     duration grace = std::chrono::seconds(10);
 
+    /// The observer hears of an asynchronous exit that has been waited for this long, and again each
+    /// time that this much more has passed. At least a millisecond.
+    duration report_after = duration::max();
+
     /// Of several failures the primary alone comes out, unwrapped, so that its type still matches a
     /// `catch`; the others go to the observer.
     bool primary_only = false;
 
-    /// Who hears of what no caller is told; null: the default observer. Outlives the execution
-    /// context.
+    /// Who watches, and hears of what no caller is told. Null: the observer of the stack that this one is
+    /// nested in, else the default observer. Outlives the execution context.
     exit_observer* observer = nullptr;
 };
 

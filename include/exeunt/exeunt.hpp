@@ -11,8 +11,11 @@
 #include <exeunt/exit_observer.hpp>
 #include <exeunt/exit_stack.hpp>
 #include <exeunt/exit_state.hpp>
+#include <exeunt/log_observer.hpp>
 #include <exeunt/on_exit.hpp>
+#include <exeunt/progress_observer.hpp>
 #include <exeunt/source_location.hpp>
 #include <exeunt/testing.hpp>
+#include <exeunt/trace_observer.hpp>
 
 #endif // EXEUNT_EXEUNT_HPP

@@ -24,8 +24,14 @@ namespace asio = boost::asio;
 class exit_state;
 
 namespace detail {
+
 struct exit_state_access;
-}
+class observation;
+
+// What an exception says of itself.
+std::string message_of(std::exception_ptr const& error);
+
+} // namespace detail
 
 /// One failure and the exit that it came from.
 struct exit_failure

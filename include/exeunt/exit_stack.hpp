@@ -231,7 +231,10 @@ private:
         return state_ == state::closing ? state::open : std::exchange(state_, state::open);
     }
 
-    void unwind(exit_state& outcome) noexcept;
+    // What becomes of what is in flight at the end.
+    enum class ending : unsigned char { reported, nested, unclosed };
+
+    std::exception_ptr unwind(exit_state& outcome, ending how) noexcept;
     void unwind_unclosed() noexcept;
 
     detail::exit_list list_;

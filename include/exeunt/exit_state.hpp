@@ -94,6 +94,7 @@ private:
     // How many failures at the front of the list the exits see but the close does not rethrow.
     std::size_t unreported_ = 0;
     std::size_t depth_ = 0;
+    detail::observation* observed_by_ = nullptr;
     classified primary_is_ = classified::not_yet;
     // By how many of the unwindings that share this state: those of nested stacks do.
     std::atomic<unsigned> forced_;

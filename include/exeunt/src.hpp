@@ -6,10 +6,15 @@
 
 #include <exeunt/exeunt.hpp>
 #include <exeunt/impl/arena.ipp>
+#include <exeunt/impl/event_text.ipp>
 #include <exeunt/impl/exit_errors.ipp>
 #include <exeunt/impl/exit_observer.ipp>
 #include <exeunt/impl/exit_stack.ipp>
 #include <exeunt/impl/exit_state.ipp>
+#include <exeunt/impl/log_observer.ipp>
+#include <exeunt/impl/observation.ipp>
+#include <exeunt/impl/progress_observer.ipp>
 #include <exeunt/impl/run_exits.ipp>
+#include <exeunt/impl/trace_observer.ipp>
 
 #endif // EXEUNT_SRC_HPP

@@ -18,6 +18,11 @@ namespace support {
 class recording_observer : public exeunt::exit_observer
 {
 public:
+    recording_observer()
+        : exit_observer(exeunt::observed::losses)
+    {
+    }
+
     struct lost_stack
     {
         std::size_t count;

@@ -181,3 +181,14 @@ BOOST_AUTO_TEST_CASE(observer_moves_along_with_the_stack_and_pop_all)
     }
     BOOST_TEST(observer.book.text() == "b=2 a=1");
 }
+
+BOOST_AUTO_TEST_CASE(default_observer_of_a_slow_exit_writes_one_line_with_name_and_time)
+{
+    exeunt::exit_view view;
+    view.name = "tls shutdown";
+    view.where = {"session.cpp", 41};
+    stderr_capture capture;
+    exeunt::default_observer()->exit_slow(view, std::chrono::milliseconds(2590));
+    BOOST_TEST(capture.text()
+        == "exeunt: exit tls shutdown (session.cpp:41) has been running for 2.5 s\n");
+}

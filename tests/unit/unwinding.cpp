@@ -62,6 +62,7 @@ struct setting
     duration timeout = unlimited;
     duration grace = unlimited;
     prelude before = prelude::nothing;
+    duration report_after = unlimited;
     // So many events come while an exit is being started, before it is waited for.
     unsigned start_takes = 0;
 };
@@ -119,8 +120,7 @@ public:
         case event::deadline: go_to_deadline(); break;
         case event::late:
             now_ += 1h;
-            expect_time();
-            asked(machine_.elapsed(now_));
+            pass_time();
             break;
         }
         if (starting_ != 0 && --starting_ == 0)
@@ -205,11 +205,21 @@ private:
             return;
         expect(now_ < *until, "a deadline lies ahead");
         asked(machine_.elapsed(*until - tick));
-        expect(machine_.deadline() == until, "nothing happens before the deadline");
+        expect(!machine_.slow(*until - tick) && machine_.deadline() == until,
+            "nothing happens before the deadline");
         now_ = *until;
-        expect_time();
-        asked(machine_.elapsed(now_));
+        pass_time();
         expect(machine_.deadline() != until, "a deadline is over when it has been told");
+    }
+
+    void pass_time()
+    {
+        expect_time();
+        bool const slow = report_ <= now_;
+        expect(machine_.slow(now_) == slow && !machine_.slow(now_), "a slow exit is reported once");
+        if (slow)
+            report_ = now_ + setting_->report_after;
+        asked(machine_.elapsed(now_));
     }
 
     void answer(ending how)
@@ -232,6 +242,7 @@ private:
         waits_ = false;
         starting_ = 0;
         within_ = never;
+        report_ = never;
         ++at_;
         advance();
     }
@@ -289,7 +300,9 @@ private:
         waits_ = true;
         if (current().within != unlimited)
             within_ = now_ + current().within;
-        asked(machine_.wait(now_));
+        if (setting_->report_after != unlimited)
+            report_ = now_ + setting_->report_after;
+        asked(machine_.wait(now_, setting_->report_after));
     }
 
     // What holds after every event.
@@ -313,6 +326,7 @@ private:
         auto until = forced_ == stop_reason::none ? limit_ : never;
         if (waits_ && done_[at_].cuts == 0)
             until = std::min(until, within_);
+        until = std::min(until, report_);
         expect(machine_.deadline().value_or(never) == until,
             "the deadline is the earliest that counts");
         for (std::size_t i = 0; i != exits; ++i) {
@@ -346,6 +360,7 @@ private:
     // What is expected of the machine.
     time_point limit_ = never;
     time_point within_ = never;
+    time_point report_ = never;
     stop_reason forced_ = stop_reason::none;
     unsigned terminals_ = 0;
     bool cancelled_ = false;
@@ -405,7 +420,8 @@ private:
             complaint_ += std::string(" ") + one.name;
         complaint_ += "; before " + std::to_string(static_cast<int>(what.before)) + "; start takes "
             + std::to_string(what.start_takes) + "; timeout " + std::to_string(what.timeout.count())
-            + "; grace " + std::to_string(what.grace.count()) + "; events";
+            + "; grace " + std::to_string(what.grace.count()) + "; report after "
+            + std::to_string(what.report_after.count()) + "; events";
         for (std::size_t i = 0; i != depth_; ++i)
             complaint_ += std::string(" ") + name_of(path_[i]);
         return false;
@@ -479,6 +495,22 @@ BOOST_AUTO_TEST_CASE(unwinding_with_any_limits_preludes_and_starts_keeps_the_rul
     BOOST_TEST(kept, all.complaint());
     BOOST_TEST_MESSAGE(all.sequences() << " sequences, " << all.completed() << " completed");
     BOOST_TEST(all.sequences() == 144u * 125u * 400u);
+}
+
+BOOST_AUTO_TEST_CASE(unwinding_that_reports_slow_exits_keeps_the_rules)
+{
+    enumeration all;
+    bool kept = true;
+    for (duration const report_after : {duration(1s), duration(2s), duration(7s)}) {
+        setting what;
+        what.timeout = 60s;
+        what.grace = 5s;
+        what.report_after = report_after;
+        kept = kept && all.run_stacks(what, 5);
+    }
+    BOOST_TEST(kept, all.complaint());
+    BOOST_TEST_MESSAGE(all.sequences() << " sequences, " << all.completed() << " completed");
+    BOOST_TEST(all.sequences() == 3u * 125u * 19608u);
 }
 
 BOOST_AUTO_TEST_CASE(verdict_of_a_cut_exit_with_a_force_is_no_failure)
@@ -596,6 +628,31 @@ BOOST_AUTO_TEST_CASE(deadline_after_a_force_is_empty)
     static_cast<void>(machine.wait(start_time));
     BOOST_TEST(machine.force(stop_reason::cancelled));
     BOOST_TEST(!machine.deadline().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(report_of_a_slow_exit_is_due_again_and_again_until_it_ends)
+{
+    unwinding machine;
+    machine.begin(unlimited, unlimited, start_time);
+    static_cast<void>(machine.next(plain_exit));
+    BOOST_TEST(!machine.wait(start_time, 2s));
+    BOOST_TEST((machine.deadline() == start_time + 2s));
+    BOOST_TEST(machine.slow(start_time + 3s));
+    BOOST_TEST((machine.deadline() == start_time + 5s));
+    BOOST_TEST(machine.force(stop_reason::cancelled));
+    BOOST_TEST((machine.deadline() == start_time + 5s));
+    static_cast<void>(machine.end(ending::cancelled));
+    BOOST_TEST(!machine.deadline().has_value());
+    BOOST_TEST(!machine.slow(start_time + 1h));
+}
+
+BOOST_AUTO_TEST_CASE(report_after_no_time_is_due_after_a_millisecond)
+{
+    unwinding machine;
+    machine.begin(unlimited, unlimited, start_time);
+    static_cast<void>(machine.next(plain_exit));
+    static_cast<void>(machine.wait(start_time, duration(0)));
+    BOOST_TEST((machine.deadline() == start_time + 1ms));
 }
 
 BOOST_AUTO_TEST_CASE(deadline_of_times_out_of_range_is_at_once_or_never)

@@ -188,6 +188,7 @@ protected:
         releasing_ = true;
         this->state_ = &this->own_state_.emplace(make_stack_closed());
         this->begin_unwinding(false, core.forced);
+        this->begin_observing(1);
         if (this->run_exit(e))
             end_release();
     }
@@ -217,7 +218,8 @@ protected:
     {
         if (this->runs_exit()) {
             exit_state_access::force(*this->state_);
-            abandon_running(this->core_->list, this->exit_, *this->state_, this->options_);
+            abandon_running(this->core_->list, this->exit_, *this->state_, this->seen_);
+            this->seen_.end(*this->state_, nullptr);
         }
         this->end_driver();
         this->lose();
@@ -246,7 +248,7 @@ private:
     {
         if (!this->settle_deadline())
             return;
-        error_ = outcome_of(*this->state_, this->options_);
+        error_ = this->take_outcome();
         end();
     }
 

@@ -33,6 +33,9 @@ public:
             destroy();
     }
 
+    // A number that has not been given out before in this process.
+    static std::uint64_t next_serial() noexcept;
+
     // Differs for all arenas of the process.
     std::uint64_t serial() const noexcept { return serial_; }
 
@@ -99,8 +102,6 @@ private:
     chunk* chunks_ = nullptr;
     std::size_t chunk_size_;
     std::uint32_t generation_ = 0;
-
-    static std::uint64_t next_serial() noexcept;
 };
 
 } // namespace exeunt::detail

@@ -5,6 +5,7 @@
 #include <exeunt/detail/async_exit.hpp>
 #include <exeunt/detail/deadline.hpp>
 #include <exeunt/detail/exit_runner.hpp>
+#include <exeunt/detail/observation.hpp>
 #include <exeunt/detail/operation.hpp>
 #include <exeunt/detail/stack_core.hpp>
 #include <exeunt/detail/unwinding.hpp>
@@ -52,7 +53,11 @@ public:
     {
         if (std::exchange(ends_waiting_, false))
             return deadline_settled();
-        react(decisions_.elapsed(now()));
+        auto const time = now();
+        if (decisions_.slow(time))
+            seen_.exit_slow(*exit_.running, core_->list.size(), exit_state_access::depth(*state_),
+                *core_->running_since, time);
+        react(decisions_.elapsed(time));
     }
 
     void wait_lost() override
@@ -90,6 +95,14 @@ protected:
             static_cast<void>(decisions_.force(stop_reason::cancelled));
     }
 
+    // The exits see this state from here on.
+    void begin_observing(std::size_t exits)
+    {
+        seen_.begin(options_, *state_, exits, true, &read_clock_of<Executor>,
+            std::addressof(this->executor()));
+        show_forced();
+    }
+
     // Each terminal of the operation's slot that has not been told yet.
     void hurry_on(unsigned terminals)
     {
@@ -115,8 +128,10 @@ protected:
     // Makes the exits see that the unwinding is forced.
     void show_forced() noexcept
     {
-        if (state_ && decisions_.is_forced() && !std::exchange(shows_forced_, true))
-            exit_state_access::force(*state_);
+        if (!state_ || !decisions_.is_forced() || std::exchange(shows_forced_, true))
+            return;
+        exit_state_access::force(*state_);
+        seen_.forced();
     }
 
     // Returns whether no wait for a deadline is under way; else deadline_settled() follows.
@@ -137,7 +152,7 @@ protected:
         if (!e.table->async) {
             inside_exit inside(*core_);
             core_->running = &e;
-            run_sync_exit(core_->list, e, *state_, options_);
+            run_sync_exit(core_->list, e, *state_, seen_);
             core_->running = nullptr;
             return true;
         }
@@ -151,6 +166,7 @@ protected:
         core_->list.begin(e, exit_);
         core_->running = &e;
         core_->inside_exit = true;
+        seen_.exit_began(e, core_->list.size());
         auto* table = static_cast<async_exit_table<Executor> const*>(e.table);
         if (decisions_.next(facts_of(e)) == unwinding::turn::force) {
             settle(e, decisions_.force_alone());
@@ -199,6 +215,7 @@ protected:
         if (!verdict.force)
             return;
         inside_exit inside(*core_);
+        seen_.exit_forced();
         try {
             e.table->force(e);
         } catch (...) {
@@ -209,7 +226,7 @@ protected:
     void record(entry& e, std::exception_ptr const& error) noexcept
     {
         if (error)
-            record_failure(e, error, core_->list.size(), *state_, options_);
+            record_failure(e, error, core_->list.size(), *state_, seen_);
     }
 
     void forget_running() noexcept
@@ -221,6 +238,7 @@ protected:
         core_->list.end(exit_);
         core_->running = nullptr;
         core_->running_since.reset();
+        seen_.exit_ended();
     }
 
     // The failure of a job that is no exit; several become one.
@@ -230,7 +248,15 @@ protected:
         this->take_failures([&](std::exception_ptr const& error) {
             exit_state_access::add(state, error, {}, source_location());
         });
-        return outcome_of(state, options_);
+        return outcome_of(state, options_.primary_only, observer_of(options_));
+    }
+
+    // What comes out of the unwinding, which has ended.
+    std::exception_ptr take_outcome() noexcept
+    {
+        auto error = outcome_of(*state_, options_.primary_only, seen_.observer());
+        seen_.end(*state_, error);
+        return error;
     }
 
     // Nothing can be awaited any more: what is left runs synchronously or is given up.
@@ -241,7 +267,7 @@ protected:
         exit_state_access::force(state);
         core_->phase = stack_core::state::closing;
         inside_exit inside(*core_);
-        abandon_exits(core_->list, exit_.running ? &exit_ : nullptr, state, options_);
+        abandon_exits(core_->list, exit_.running ? &exit_ : nullptr, state, seen_);
         core_->running = nullptr;
         core_->active = nullptr;
         core_->phase = stack_core::state::closed;
@@ -263,7 +289,8 @@ protected:
             return false;
         auto const since = now();
         core_->running_since = since;
-        bool const cut = decisions_.wait(since);
+        bool const cut =
+            decisions_.wait(since, seen_.observer() ? options_.report_after : unwinding::unlimited);
         show_forced();
         arm();
         if (cut)
@@ -299,6 +326,7 @@ protected:
     std::optional<exit_state> own_state_;
     exit_state* state_ = nullptr;
     running_exit exit_;
+    observation seen_;
 
 private:
     void arm() noexcept
@@ -322,6 +350,7 @@ private:
         if (!runs_exit())
             return;
         exit_state_access::set_cut_for_time(*state_, decisions_.cut_by() == stop_reason::timed_out);
+        seen_.exit_cut();
         entry& e = *exit_.running;
         if (!e.table->on_cut)
             return;
@@ -390,7 +419,8 @@ protected:
             begin_state();
             this->abandon_all();
             if (this->state_ != outer_)
-                report_unreceived(*this->state_, this->options_);
+                report_unreceived(*this->state_, this->seen_.observer());
+            end_state(nullptr);
             this->discard_all(core->answering);
             this->discard_all(core->requests);
             this->discard_all(core->joined);
@@ -407,7 +437,6 @@ protected:
         if (this->core_->forced)
             static_cast<void>(this->decisions_.force(stop_reason::cancelled));
         begin_state();
-        this->show_forced();
         run();
     }
 
@@ -449,17 +478,32 @@ private:
         if (this->state_)
             return;
         auto& core = *this->core_;
-        if (outer_ && !core.cause) {
-            this->state_ = outer_;
+        if (outer_) {
             exit_state_access::enter_nested(*outer_);
             core.depth = exit_state_access::depth(*outer_);
-            return;
         }
-        bool const reported = cause_ != nullptr;
-        auto cause = reported ? std::move(cause_) : std::exchange(core.cause, nullptr);
-        this->state_ = &this->own_state_.emplace(std::move(cause), outer_ && outer_->forced());
-        if (!reported)
-            exit_state_access::leave_cause_unreported(*this->state_);
+        if (outer_ && !core.cause) {
+            this->state_ = outer_;
+        } else {
+            bool const reported = cause_ != nullptr;
+            auto cause = reported ? std::move(cause_) : std::exchange(core.cause, nullptr);
+            this->state_ = &this->own_state_.emplace(std::move(cause), outer_ && outer_->forced());
+            if (!reported)
+                exit_state_access::leave_cause_unreported(*this->state_);
+            if (outer_)
+                exit_state_access::nest(*this->state_, *outer_);
+        }
+        this->begin_observing(core.list.size());
+    }
+
+    void end_state(std::exception_ptr const& error) noexcept
+    {
+        this->seen_.end(*this->state_, error);
+        if (!outer_)
+            return;
+        exit_state_access::leave_nested(*outer_);
+        if (this->state_ == outer_ && this->shows_forced_)
+            exit_state_access::leave_forced(*outer_);
     }
 
     void run()
@@ -515,19 +559,17 @@ private:
         complete_close(outcome(), core->is_turning());
     }
 
+    // What comes out; null where the exits see the state of the unwinding around this one.
     std::exception_ptr outcome() noexcept
     {
-        if (!outer_)
-            return outcome_of(*this->state_, this->options_);
-        if (this->state_ == outer_) {
-            exit_state_access::leave_nested(*outer_);
-            if (this->shows_forced_)
-                exit_state_access::leave_forced(*outer_);
-        } else {
-            exit_state_access::add(
-                *outer_, outcome_of(*this->state_, this->options_), {}, source_location());
-        }
-        return nullptr;
+        bool const shared = this->state_ == outer_;
+        auto error = shared
+            ? nullptr
+            : outcome_of(*this->state_, this->options_.primary_only, this->seen_.observer());
+        end_state(error);
+        if (outer_)
+            exit_state_access::add(*outer_, std::exchange(error, nullptr), {}, source_location());
+        return error;
     }
 
     std::exception_ptr cause_;
@@ -616,7 +658,8 @@ protected:
         exit_state_access::set_unknown(*this->state_);
         exit_state_access::force(*this->state_);
         if (this->runs_exit())
-            abandon_running(core->list, this->exit_, *this->state_, this->options_);
+            abandon_running(core->list, this->exit_, *this->state_, this->seen_);
+        this->seen_.end(*this->state_, nullptr);
         core->running = nullptr;
         core->active = nullptr;
         core->busy = false;
@@ -636,6 +679,7 @@ private:
         this->state_ = &this->own_state_.emplace(this->core_->cause);
         exit_state_access::leave_cause_unreported(*this->state_);
         this->begin_unwinding(false, this->core_->forced);
+        this->begin_observing(1);
         if (this->run_exit(*e))
             end();
     }
@@ -648,7 +692,7 @@ private:
         core->active = nullptr;
         this->end_driver();
         if (this->state_)
-            error_ = outcome_of(*this->state_, this->options_);
+            error_ = this->take_outcome();
         core->busy = false;
         bool const others = core->closer || !core->requests.empty();
         this->finish(others || core->is_turning());

@@ -190,6 +190,13 @@ private:
     std::optional<time_point> until_;
 };
 
+// What time it is for the deadlines on an executor.
+template <class Executor>
+std::chrono::steady_clock::time_point read_clock_of(void const* executor)
+{
+    return deadline<Executor>::now(*static_cast<Executor const*>(executor));
+}
+
 } // namespace exeunt::detail
 
 #endif // EXEUNT_DETAIL_DEADLINE_HPP

@@ -45,9 +45,22 @@ struct exit_state_access
         return state.cut_for_time_.load(std::memory_order_relaxed);
     }
 
+    // Who observes the unwinding that the exits run in; returns who did before.
+    static observation* observe(exit_state& state, observation* by) noexcept
+    {
+        return std::exchange(state.observed_by_, by);
+    }
+
     static std::size_t depth(exit_state const& state) noexcept { return state.depth_; }
     static void enter_nested(exit_state& state) noexcept { ++state.depth_; }
     static void leave_nested(exit_state& state) noexcept { --state.depth_; }
+    // `state` is that of an unwinding which is a part of that of `outer`.
+    static void nest(exit_state& state, exit_state const& outer) noexcept
+    {
+        state.depth_ = outer.depth_;
+        state.observed_by_ = outer.observed_by_;
+    }
+    static void set_depth(exit_state& state, std::size_t depth) noexcept { state.depth_ = depth; }
 
     static bool wants(exit_state const& state, exit_filter filter) noexcept
     {

@@ -109,9 +109,13 @@ public:
         exit_state state(std::exchange(core->cause, nullptr), true);
         exit_state_access::leave_cause_unreported(state);
         exit_state_access::set_unknown(state);
+        observation seen;
+        seen.begin(options_, state, core->list.size(), true, &read_clock_of<Executor>,
+            std::addressof(executor_));
         // An exit that is being run by itself goes on; only what is left is given up.
-        abandon_exits(core->list, nullptr, state, options_);
-        report_unreceived(state, options_);
+        abandon_exits(core->list, nullptr, state, seen);
+        report_unreceived(state, seen.observer());
+        seen.end(state, nullptr);
         core->inside_exit = inside;
         core->phase = stack_state::closed;
     }

@@ -85,6 +85,15 @@ public:
         return waits_ && within_ && *within_ <= now && cut(stop_reason::timed_out);
     }
 
+    // Whether the exit that is waited for has to be reported as slow: once for each time that this is due.
+    bool slow(time_point now) noexcept
+    {
+        if (!report_ || now < *report_)
+            return false;
+        report_ = after(now, report_after_);
+        return true;
+    }
+
     // An exit that is wanted is next.
     turn next(exit_facts const& exit) noexcept
     {
@@ -92,15 +101,18 @@ public:
         cut_ = stop_reason::none;
         waits_ = false;
         within_.reset();
+        report_.reset();
         if (!exit.async)
             return turn::run;
         return is_forced() && exit.has_force ? turn::force : turn::start;
     }
 
-    // The exit that was started is waited for.
-    bool wait(time_point now) noexcept
+    // The exit that was started is waited for; it is slow when that has taken `report_after`.
+    bool wait(time_point now, duration report_after = unlimited) noexcept
     {
         waits_ = true;
+        report_after_ = std::max<duration>(report_after, std::chrono::milliseconds(1));
+        report_ = after(now, report_after_);
         if (exit_.within != unlimited)
             within_ = after(now, exit_.within);
         return is_forced() ? cut(forced_) : elapsed(now);
@@ -111,6 +123,7 @@ public:
     {
         waits_ = false;
         within_.reset();
+        report_.reset();
         if (how == ending::succeeded)
             return {};
         if (cut_ == stop_reason::none)
@@ -132,16 +145,22 @@ public:
     stop_reason forced_by() const noexcept { return forced_; }
     stop_reason cut_by() const noexcept { return cut_; }
 
-    // When elapsed() has to be called; empty if time does not matter.
+    // When elapsed() and slow() have to be called; empty if time does not matter.
     std::optional<time_point> deadline() const noexcept
     {
         auto earliest = is_forced() ? std::nullopt : deadline_;
-        if (within_ && cut_ == stop_reason::none && (!earliest || *within_ < *earliest))
-            earliest = within_;
-        return earliest;
+        if (cut_ == stop_reason::none)
+            earliest = earlier(earliest, within_);
+        return earlier(earliest, report_);
     }
 
 private:
+    static std::optional<time_point> earlier(
+        std::optional<time_point> a, std::optional<time_point> b) noexcept
+    {
+        return a && b ? std::min(*a, *b) : a ? a : b;
+    }
+
     static std::optional<time_point> after(time_point begin, duration time) noexcept
     {
         if (time == unlimited || time > time_point::max() - begin)
@@ -167,6 +186,8 @@ private:
 
     std::optional<time_point> deadline_;
     std::optional<time_point> within_;
+    std::optional<time_point> report_;
+    duration report_after_ = unlimited;
     exit_facts exit_;
     stop_reason forced_ = stop_reason::none;
     stop_reason cut_ = stop_reason::none;

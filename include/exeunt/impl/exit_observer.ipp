@@ -8,10 +8,30 @@
 #include <atomic>
 #include <charconv>
 #include <cstdio>
-#include <new>
 #include <system_error>
 
 namespace exeunt {
+
+EXEUNT_DECL void exit_observer::unwinding_began(unwinding_view const&) noexcept {}
+
+EXEUNT_DECL void exit_observer::unwinding_forced(unwinding_view const&, duration) noexcept {}
+
+EXEUNT_DECL void exit_observer::unwinding_ended(
+    unwinding_view const&, std::exception_ptr, duration) noexcept
+{
+}
+
+EXEUNT_DECL void exit_observer::exit_began(exit_view const&) noexcept {}
+
+EXEUNT_DECL void exit_observer::exit_slow(exit_view const&, duration) noexcept {}
+
+EXEUNT_DECL void exit_observer::exit_cut(exit_view const&, duration) noexcept {}
+
+EXEUNT_DECL void exit_observer::exit_forced(exit_view const&, duration) noexcept {}
+
+EXEUNT_DECL void exit_observer::exit_ended(exit_view const&, std::exception_ptr, duration) noexcept
+{
+}
 
 EXEUNT_DECL void exit_observer::exit_abandoned(exit_view const&) noexcept {}
 
@@ -42,6 +62,29 @@ public:
             used_ = static_cast<std::size_t>(end - text_);
     }
 
+    void append(exit_view const& exit) noexcept
+    {
+        append(exit.name.empty() ? "(unnamed)" : exit.name);
+        if (exit.where.line == 0)
+            return;
+        append(" (");
+        append(exit.where.file);
+        append(":");
+        append(std::size_t{exit.where.line});
+        append(")");
+    }
+
+    // In seconds, to a tenth.
+    void append(exit_observer::duration time) noexcept
+    {
+        using tenths = std::chrono::duration<std::size_t, std::deci>;
+        auto const count = std::chrono::duration_cast<tenths>(time).count();
+        append(count / 10);
+        append(".");
+        append(count % 10);
+        append(" s");
+    }
+
     void write_to(std::FILE* file) noexcept
     {
         // One line is one line, whatever the message of an exception holds.
@@ -60,6 +103,21 @@ private:
 class stderr_observer final : public exit_observer
 {
 public:
+    constexpr stderr_observer() noexcept
+        : exit_observer(observed::losses)
+    {
+    }
+
+    void exit_slow(exit_view const& exit, duration elapsed) noexcept override
+    {
+        line_buffer line;
+        line.append("exeunt: exit ");
+        line.append(exit);
+        line.append(" has been running for ");
+        line.append(elapsed);
+        line.write_to(stderr);
+    }
+
     void stack_abandoned(
         std::size_t count, std::span<std::string_view const> first_names) noexcept override
     {
@@ -86,14 +144,7 @@ public:
     {
         line_buffer line;
         line.append("exeunt: a failure that no one receives, of exit ");
-        line.append(exit.name.empty() ? "(unnamed)" : exit.name);
-        if (exit.where.line != 0) {
-            line.append(" (");
-            line.append(exit.where.file);
-            line.append(":");
-            line.append(std::size_t{exit.where.line});
-            line.append(")");
-        }
+        line.append(exit);
         line.append(": ");
         try {
             std::rethrow_exception(error);
@@ -106,24 +157,31 @@ public:
     }
 };
 
-inline std::atomic<exit_observer*>& default_observer_slot() noexcept
+// Never destroyed: stacks with static storage may outlive anything that is.
+union built_in_observer
 {
-    // Never destroyed: stacks with static storage may outlive anything that is.
-    alignas(stderr_observer) static unsigned char storage[sizeof(stderr_observer)];
-    static std::atomic<exit_observer*> slot{::new (storage) stderr_observer};
-    return slot;
-}
+    constexpr built_in_observer() noexcept
+        : observer()
+    {
+    }
+    constexpr ~built_in_observer() {}
+
+    stderr_observer observer;
+};
+
+constinit inline built_in_observer built_in;
+constinit inline std::atomic<exit_observer*> default_observer_slot{&built_in.observer};
 
 } // namespace detail
 
 EXEUNT_DECL exit_observer* default_observer() noexcept
 {
-    return detail::default_observer_slot().load(std::memory_order_acquire);
+    return detail::default_observer_slot.load(std::memory_order_acquire);
 }
 
 EXEUNT_DECL exit_observer* set_default_observer(exit_observer* observer) noexcept
 {
-    return detail::default_observer_slot().exchange(observer, std::memory_order_acq_rel);
+    return detail::default_observer_slot.exchange(observer, std::memory_order_acq_rel);
 }
 
 } // namespace exeunt

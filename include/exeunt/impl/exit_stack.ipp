@@ -5,6 +5,15 @@
 
 namespace exeunt {
 
+namespace detail {
+
+inline std::chrono::steady_clock::time_point read_real_clock(void const*)
+{
+    return std::chrono::steady_clock::now();
+}
+
+} // namespace detail
+
 EXEUNT_DECL bool exit_stack::run_now(exit_handle handle)
 {
     auto* e = list_.find(handle);
@@ -12,8 +21,13 @@ EXEUNT_DECL bool exit_stack::run_now(exit_handle handle)
         return false;
     exit_state outcome(cause_);
     detail::exit_state_access::leave_cause_unreported(outcome);
-    detail::run_sync_exit(list_, *e, outcome, options_);
-    if (auto error = detail::outcome_of(outcome, options_))
+    detail::exit_state_access::set_depth(outcome, depth_);
+    detail::observation seen;
+    seen.begin(options_, outcome, 1, false, detail::read_real_clock, nullptr);
+    detail::run_sync_exit(list_, *e, outcome, seen);
+    auto error = detail::outcome_of(outcome, options_.primary_only, seen.observer());
+    seen.end(outcome, error);
+    if (error)
         std::rethrow_exception(std::move(error));
     return true;
 }
@@ -29,8 +43,7 @@ EXEUNT_DECL void exit_stack::close(std::exception_ptr cause)
     exit_state outcome(reported ? std::move(cause) : std::exchange(cause_, nullptr));
     if (!reported)
         detail::exit_state_access::leave_cause_unreported(outcome);
-    unwind(outcome);
-    if (auto error = detail::outcome_of(outcome, options_))
+    if (auto error = unwind(outcome, ending::reported))
         std::rethrow_exception(std::move(error));
 }
 
@@ -41,13 +54,13 @@ EXEUNT_DECL void exit_stack::exit(exit_state& outer)
     detail::exit_state_access::enter_nested(outer);
     depth_ = detail::exit_state_access::depth(outer);
     if (!cause_) {
-        unwind(outer);
+        unwind(outer, ending::nested);
     } else {
         // Its exits see what this stack was told; what they fail with is in flight outside.
         exit_state own(std::exchange(cause_, nullptr), outer.forced());
         detail::exit_state_access::leave_cause_unreported(own);
-        unwind(own);
-        detail::exit_state_access::add(outer, detail::outcome_of(own, options_), {}, {});
+        detail::exit_state_access::nest(own, outer);
+        detail::exit_state_access::add(outer, unwind(own, ending::reported), {}, {});
     }
     detail::exit_state_access::leave_nested(outer);
 }
@@ -58,11 +71,20 @@ EXEUNT_DECL std::vector<exit_view> exit_stack::pending() const
     return detail::pending_exits(list_, running ? running->running : nullptr, {}, depth_);
 }
 
-EXEUNT_DECL void exit_stack::unwind(exit_state& outcome) noexcept
+EXEUNT_DECL std::exception_ptr exit_stack::unwind(exit_state& outcome, ending how) noexcept
 {
+    detail::observation seen;
+    seen.begin(options_, outcome, list_.size(), false, detail::read_real_clock, nullptr);
     state_ = state::closing;
-    detail::run_sync_exits(list_, outcome, options_);
+    detail::run_sync_exits(list_, outcome, seen);
     state_ = state::closed;
+    std::exception_ptr error;
+    if (how == ending::reported)
+        error = detail::outcome_of(outcome, options_.primary_only, seen.observer());
+    else if (how == ending::unclosed)
+        detail::report_unreceived(outcome, seen.observer());
+    seen.end(outcome, error);
+    return error;
 }
 
 EXEUNT_DECL void exit_stack::unwind_unclosed() noexcept
@@ -70,8 +92,7 @@ EXEUNT_DECL void exit_stack::unwind_unclosed() noexcept
     exit_state outcome(std::exchange(cause_, nullptr));
     detail::exit_state_access::leave_cause_unreported(outcome);
     detail::exit_state_access::set_unknown(outcome);
-    unwind(outcome);
-    detail::report_unreceived(outcome, options_);
+    unwind(outcome, ending::unclosed);
 }
 
 } // namespace exeunt

@@ -11,54 +11,71 @@
 
 namespace exeunt::detail {
 
-EXEUNT_DECL exit_view view_of(entry& e, std::size_t position, std::size_t depth) noexcept
-{
-    return {e.name(), e.where(), position, depth, e.table->async};
-}
-
 EXEUNT_DECL void record_failure(entry& e, std::exception_ptr const& error, std::size_t position,
-    exit_state& state, close_options const& options) noexcept
+    exit_state& state, observation& seen) noexcept
 {
+    seen.exit_failed(error);
     if (!e.table->best_effort)
         exit_state_access::add(state, error, e.name(), e.where());
-    else if (auto* observer = observer_of(options))
+    else if (auto* observer = seen.observer())
         observer->failure_unreceived(view_of(e, position, exit_state_access::depth(state)), error);
 }
 
-EXEUNT_DECL void run_sync_exit(
-    exit_list& list, entry& e, exit_state& state, close_options const& options) noexcept
+inline void run_unseen(exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
 {
     running_exit exit;
     list.begin(e, exit);
     try {
         e.table->run(e, state);
     } catch (...) {
-        record_failure(e, std::current_exception(), list.size(), state, options);
+        record_failure(e, std::current_exception(), list.size(), state, seen);
         e.table->destroy(e);
     }
     list.end(exit);
 }
 
-EXEUNT_DECL void run_sync_exits(
-    exit_list& list, exit_state& state, close_options const& options) noexcept
+inline void run_seen(exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
 {
-    while (entry* e = list.newest())
-        run_sync_exit(list, *e, state, options);
+    if (!exit_state_access::wants(state, e.table->filter))
+        return list.forget(e);
+    seen.exit_began(e, list.size() - 1);
+    run_unseen(list, e, state, seen);
+    seen.exit_ended();
 }
 
-EXEUNT_DECL std::exception_ptr outcome_of(exit_state& state, close_options const& options) noexcept
+EXEUNT_DECL void run_sync_exit(
+    exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
 {
-    return exit_state_access::outcome(
-        state, options.primary_only, [&](exit_failure const& failure) {
-            if (auto* observer = observer_of(options))
-                observer->failure_unreceived({failure.name, failure.where}, failure.error);
-        });
+    if (seen.follows())
+        run_seen(list, e, state, seen);
+    else
+        run_unseen(list, e, state, seen);
 }
 
-EXEUNT_DECL void report_unreceived(exit_state& state, close_options const& options) noexcept
+EXEUNT_DECL void run_sync_exits(exit_list& list, exit_state& state, observation& seen) noexcept
+{
+    if (seen.follows()) {
+        while (entry* e = list.newest())
+            run_seen(list, *e, state, seen);
+    } else {
+        while (entry* e = list.newest())
+            run_unseen(list, *e, state, seen);
+    }
+}
+
+EXEUNT_DECL std::exception_ptr outcome_of(
+    exit_state& state, bool primary_only, exit_observer* observer) noexcept
+{
+    return exit_state_access::outcome(state, primary_only, [&](exit_failure const& failure) {
+        if (observer)
+            observer->failure_unreceived({failure.name, failure.where}, failure.error);
+    });
+}
+
+EXEUNT_DECL void report_unreceived(exit_state& state, exit_observer* observer) noexcept
 {
     exit_state_access::drop_unreported(state);
-    if (auto* observer = observer_of(options))
+    if (observer)
         for (auto const& failure : state.failures())
             observer->failure_unreceived({failure.name, failure.where}, failure.error);
 }
@@ -67,8 +84,8 @@ EXEUNT_DECL void report_unreceived(exit_state& state, close_options const& optio
 class losses
 {
 public:
-    losses(exit_observer* observer, std::size_t depth) noexcept
-        : observer_(observer)
+    losses(observation& seen, std::size_t depth) noexcept
+        : seen_(seen)
         , depth_(depth)
     {
     }
@@ -83,19 +100,18 @@ public:
             names_[count_] = {text.data(), size};
         }
         ++count_;
-        if (observer_)
-            observer_->exit_abandoned(view_of(e, position, depth_));
+        seen_.exit_abandoned(e, position, depth_);
     }
 
     void report() const noexcept
     {
-        if (observer_ && count_ != 0)
-            observer_->stack_abandoned(
+        if (auto* observer = seen_.observer(); observer && count_ != 0)
+            observer->stack_abandoned(
                 count_, std::span(names_).first(std::min(count_, names_.size())));
     }
 
 private:
-    exit_observer* observer_;
+    observation& seen_;
     std::size_t depth_;
     std::size_t count_ = 0;
     // The names are copied: each is destroyed with its exit, before the report.
@@ -104,50 +120,53 @@ private:
 };
 
 // The last resort of an exit that cannot run, or has begun and cannot end.
-inline void run_force(
-    exit_list& list, entry& e, exit_state& state, close_options const& options) noexcept
+inline void run_force(exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
 {
+    seen.exit_forced();
     if (e.table->filter == exit_filter::only_on_success)
         record_failure(e,
             std::make_exception_ptr(boost::system::system_error(
                 make_error_code(boost::system::errc::operation_canceled))),
-            list.size(), state, options);
+            list.size(), state, seen);
     try {
         e.table->force(e);
     } catch (...) {
-        record_failure(e, std::current_exception(), list.size(), state, options);
+        record_failure(e, std::current_exception(), list.size(), state, seen);
     }
 }
 
 inline void give_up(exit_list& list, running_exit& running, losses& lost, exit_state& state,
-    close_options const& options) noexcept
+    observation& seen) noexcept
 {
     entry& e = *running.running;
-    if (e.table->force)
-        run_force(list, e, state, options);
+    bool const forced = e.table->force != nullptr;
+    if (forced)
+        run_force(list, e, state, seen);
     else
         lost.add(e, list.size());
     e.table->destroy(e);
     list.end(running);
+    if (forced)
+        seen.exit_ended();
 }
 
-EXEUNT_DECL void abandon_running(exit_list& list, running_exit& running, exit_state& state,
-    close_options const& options) noexcept
+EXEUNT_DECL void abandon_running(
+    exit_list& list, running_exit& running, exit_state& state, observation& seen) noexcept
 {
-    losses lost(observer_of(options), exit_state_access::depth(state));
-    give_up(list, running, lost, state, options);
+    losses lost(seen, exit_state_access::depth(state));
+    give_up(list, running, lost, state, seen);
     lost.report();
 }
 
-EXEUNT_DECL void abandon_exits(exit_list& list, running_exit* running, exit_state& state,
-    close_options const& options) noexcept
+EXEUNT_DECL void abandon_exits(
+    exit_list& list, running_exit* running, exit_state& state, observation& seen) noexcept
 {
-    losses lost(observer_of(options), exit_state_access::depth(state));
+    losses lost(seen, exit_state_access::depth(state));
     if (running)
-        give_up(list, *running, lost, state, options);
+        give_up(list, *running, lost, state, seen);
     while (entry* e = list.newest()) {
         if (!e->table->async) {
-            run_sync_exit(list, *e, state, options);
+            run_sync_exit(list, *e, state, seen);
             continue;
         }
         bool const wanted = exit_state_access::wants(state, e->table->filter);
@@ -155,9 +174,8 @@ EXEUNT_DECL void abandon_exits(exit_list& list, running_exit* running, exit_stat
             // It is not in the list while its force runs: that may look at the stack.
             running_exit forced;
             list.begin(*e, forced);
-            run_force(list, *e, state, options);
-            e->table->destroy(*e);
-            list.end(forced);
+            seen.exit_began(*e, list.size());
+            give_up(list, forced, lost, state, seen);
             continue;
         }
         if (wanted)
