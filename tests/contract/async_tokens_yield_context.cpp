@@ -2,12 +2,16 @@
 // where EXEUNT_TEST_YIELD_CONTEXT is defined.
 #if defined(EXEUNT_TEST_YIELD_CONTEXT)
 #include <exeunt/async_with.hpp>
+#include <exeunt/testing.hpp>
 
 #include "support/async_fixture.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/spawn.hpp>
 
+#include <chrono>
 #include <memory>
 
 using namespace support;
@@ -102,6 +106,40 @@ BOOST_AUTO_TEST_CASE(yield_context_throws_what_the_operation_fails_with)
     drive();
     result.expect_error(cause);
     log.expect("+a -a");
+}
+
+// C79, C85: in a stackful coroutine too the unwinding is bounded, and the grace of a cancelled one is its own
+BOOST_AUTO_TEST_CASE(yield_context_that_is_cancelled_has_its_grace)
+{
+    exeunt::manual_clock clock(context);
+    asio::cancellation_signal signal;
+    auto work = script("work");
+    auto hanging = script("hanging");
+    asio::spawn(
+        context,
+        [&](asio::yield_context yield) {
+            auto const [error] = exeunt::async_with(
+                exeunt::close_options{.grace = std::chrono::seconds(3)},
+                [&](async_exit_stack& s) {
+                    s.push(exeunt::on_exit(hanging.awaitable()).named("hanging"));
+                    return work.async_operation(asio::deferred);
+                },
+                asio::as_tuple(yield));
+            BOOST_TEST((exeunt::code_of(error) == asio::error::timed_out));
+            BOOST_TEST(failures_of(error).size() == 2u);
+        },
+        asio::bind_cancellation_slot(signal.slot(), into(result)));
+    drive();
+    signal.emit(asio::cancellation_type::terminal);
+    drive();
+    log.expect("+work !work -work +hanging");
+    clock.advance(std::chrono::seconds(2));
+    drive();
+    result.expect_pending();
+    clock.advance(std::chrono::seconds(1));
+    drive();
+    log.expect("!hanging -hanging");
+    result.expect_success();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

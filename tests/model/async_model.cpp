@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstddef>
@@ -196,7 +197,7 @@ void push_step(async_exit_stack& stack, step const& s, std::size_t k, trace& t)
                 std::move(handler)();
                 return;
             }
-            auto const executor = asio::get_associated_executor(handler);
+            auto const executor = asio::get_associated_executor(handler, asio::system_executor());
             asio::post(executor, [&s, &state, h = std::move(handler)]() mutable {
                 std::exception_ptr error;
                 try {

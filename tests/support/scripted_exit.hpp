@@ -16,6 +16,7 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <array>
@@ -192,7 +193,7 @@ private:
 
         void complete(std::exception_ptr result, bool post) override
         {
-            auto const executor = asio::get_associated_executor(handler);
+            auto const executor = asio::get_associated_executor(handler, asio::system_executor());
             if (post)
                 asio::post(executor, asio::append(std::move(handler), std::move(result)));
             else
@@ -347,7 +348,7 @@ private:
             std::move(handler)(self->result);
             break;
         case mode::posted: {
-            auto const executor = asio::get_associated_executor(handler);
+            auto const executor = asio::get_associated_executor(handler, asio::system_executor());
             asio::post(executor, [self, marks_end, h = std::move(handler)]() mutable {
                 if (marks_end)
                     self->note_end();

@@ -12,6 +12,7 @@
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <functional>
@@ -76,7 +77,7 @@ private:
 
         void complete(std::exception_ptr e, T value, bool post) override
         {
-            auto const executor = asio::get_associated_executor(handler);
+            auto const executor = asio::get_associated_executor(handler, asio::system_executor());
             auto bound = asio::append(std::move(handler), std::move(e), std::move(value));
             if (post)
                 asio::post(executor, std::move(bound));

@@ -14,6 +14,7 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
@@ -104,7 +105,7 @@ void push_forty(async_exit_stack& stack, journal& j, asio::thread_pool& pool)
             j.note(k + 2);
             // To another thread of the pool and, as operations do, back to the handler's executor.
             asio::post(pool, [h = std::move(handler)]() mutable {
-                auto const executor = asio::get_associated_executor(h);
+                auto const executor = asio::get_associated_executor(h, asio::system_executor());
                 asio::dispatch(executor, std::move(h));
             });
         });
