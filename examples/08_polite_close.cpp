@@ -7,6 +7,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -15,6 +16,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
@@ -48,20 +50,41 @@ public:
             received.erase(0, size);
             show("reader: " + line.substr(0, size - 1));
         }
+    }
+
+    void reader_ended()
+    {
+        reading_ = false;
         farewell_.cancel();
+    }
+
+    // Not to be cut: the reader uses this.
+    asio::awaitable<void> join_reader()
+    {
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        co_await wait_for_reader();
     }
 
     // Says goodbye, and waits until the reader has read the answer.
     asio::awaitable<void> quit()
     {
         co_await asio::async_write(socket_, asio::buffer("QUIT\n", 5), asio::use_awaitable);
-        boost::system::error_code ended;
-        co_await farewell_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+        co_await wait_for_reader();
     }
 
+    void close() { socket_.close(); }
+
 private:
+    asio::awaitable<void> wait_for_reader()
+    {
+        boost::system::error_code ended;
+        if (reading_)
+            co_await farewell_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    }
+
     socket_type socket_;
     asio::steady_timer farewell_;
+    bool reading_ = true;
 };
 
 // [rule_four]
@@ -69,9 +92,11 @@ asio::awaitable<void> listen(socket_type socket)
 {
     co_await exeunt::async_with([&](exeunt::async_exit_stack& stack) -> asio::awaitable<void> {
         auto& peer = stack.emplace<connection>(std::move(socket));
-        asio::co_spawn(
-            stack.get_executor(), peer.read(), asio::detached); // a child, older than ...
-        stack.push([&peer] { return peer.quit(); }); // ... the exit that needs it
+        asio::co_spawn(stack.get_executor(), peer.read(), // a child, ...
+            [&peer](std::exception_ptr) { peer.reader_ended(); });
+        stack.push([&peer] { return peer.join_reader(); }); // ... which nothing outlives, ...
+        stack.push([&peer] { peer.close(); });
+        stack.push([&peer] { return peer.quit(); }); // ... and which is older than what needs it
 
         asio::steady_timer until_cancelled(stack.get_executor(), 1h);
         co_await until_cancelled.async_wait(asio::use_awaitable); // the body only waits

@@ -8,8 +8,8 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/io_context.hpp>
@@ -19,6 +19,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
@@ -119,7 +120,10 @@ asio::awaitable<void> converse(socket_type socket)
         // The reader is a child: it goes on when the body is cancelled.
         asio::co_spawn(stack.get_executor(), peer.read(),
             [&](std::exception_ptr failure) { reader_ended.try_send(std::move(failure)); });
-        stack.push([&] { return reader_ended.async_receive(asio::deferred); }); // runs third
+        stack.push([&]() -> asio::awaitable<void> { // runs third, and is not cut: it reads `peer`
+            co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+            co_await reader_ended.async_receive(asio::use_awaitable);
+        });
         stack.push([&] { peer.close(); }); // runs second: the reader ends
         stack.push([&] { return peer.quit(); }); // runs first: QUIT, the reader hears BYE
 

@@ -432,12 +432,16 @@ public:
     decltype(auto) async_acquire(Operation&& operation, Release&& release, Token&& token = Token(),
         source_location where = source_location::current())
     {
-        static_assert(detail::survives_co_await<Token, Release>(),
+        using signature = detail::acquire_signature<Operation>;
+        typename base::initiate_acquire const initiate(self(), where);
+        using result = decltype(asio::async_initiate<Token, signature>(
+            initiate, token, std::forward<Operation>(operation), std::forward<Release>(release)));
+        static_assert(detail::survives_co_await<result, Release>(),
             "exeunt: g++ 12 destroys this release twice when it is a temporary in the operand of "
-            "co_await: capture by reference, or name the release and pass std::ref(release)");
-        return asio::async_initiate<Token, detail::acquire_signature<Operation>>(
-            typename base::initiate_acquire(self(), where), token,
-            std::forward<Operation>(operation), std::forward<Release>(release));
+            "co_await: capture by reference, or name it and pass std::ref(release), or the spec "
+            "that you have named");
+        return asio::async_initiate<Token, signature>(
+            initiate, token, std::forward<Operation>(operation), std::forward<Release>(release));
     }
 
     /// Awaits an operation that yields a resource, and registers the resource's own exit.
@@ -471,15 +475,19 @@ public:
     decltype(auto) async_enter(Context&& context, Token&& token = Token(),
         source_location where = source_location::current())
     {
-        static_assert(detail::survives_co_await<Token, Context>(),
-            "exeunt: g++ 12 destroys this context twice when it is a temporary in the operand of "
-            "co_await: name the context and pass std::ref(context)");
         static_assert(detail::check_context<Context>());
         static_assert(
             detail::is_async_context<detail::unwrapped_t<detail::function_of<Context>>, Executor>(),
             "exeunt: async_enter takes a context with async_exit: use enter for another one");
-        return asio::async_initiate<Token, detail::enter_signature_t<Context, Executor>>(
-            typename base::initiate_enter(self(), where), token, std::forward<Context>(context));
+        using signature = detail::enter_signature_t<Context, Executor>;
+        typename base::initiate_enter const initiate(self(), where);
+        using result = decltype(asio::async_initiate<Token, signature>(
+            initiate, token, std::forward<Context>(context)));
+        static_assert(detail::survives_co_await<result, Context>(),
+            "exeunt: g++ 12 destroys this context twice when it is a temporary in the operand of "
+            "co_await: name the context and pass std::ref(context)");
+        return asio::async_initiate<Token, signature>(
+            initiate, token, std::forward<Context>(context));
     }
 
 private:

@@ -79,10 +79,11 @@ template <class Body, class Token>
 decltype(auto) async_with(close_options options, Body&& body, Token&& token)
 {
     using signature = detail::with_signature_t<std::decay_t<Body>, asio::any_io_executor>;
-    static_assert(detail::survives_co_await<Token, Body>(),
+    using result = decltype(asio::async_initiate<Token, signature>(
+        detail::initiate_with_here(), token, options, std::forward<Body>(body)));
+    static_assert(detail::survives_co_await<result, Body>(),
         "exeunt: g++ 12 destroys this body twice when it is a temporary in the operand of "
-        "co_await: "
-        "capture by reference, or name the body and pass std::ref(body)");
+        "co_await: capture by reference, or name the body and pass std::ref(body)");
     return asio::async_initiate<Token, signature>(
         detail::initiate_with_here(), token, options, std::forward<Body>(body));
 }
@@ -122,13 +123,15 @@ decltype(auto) async_with(Executor&& executor, close_options options, Body&& bod
 {
     using executor_type = detail::scope_executor<std::decay_t<Body>, Executor>;
     using signature = detail::with_signature_t<std::decay_t<Body>, executor_type>;
-    static_assert(detail::survives_co_await<Token, Body>(),
+    detail::initiate_with_on<executor_type> const initiate(
+        executor_type(detail::executor_of(executor)));
+    using result = decltype(asio::async_initiate<Token, signature>(
+        initiate, token, options, std::forward<Body>(body)));
+    static_assert(detail::survives_co_await<result, Body>(),
         "exeunt: g++ 12 destroys this body twice when it is a temporary in the operand of "
-        "co_await: "
-        "capture by reference, or name the body and pass std::ref(body)");
+        "co_await: capture by reference, or name the body and pass std::ref(body)");
     return asio::async_initiate<Token, signature>(
-        detail::initiate_with_on<executor_type>(executor_type(detail::executor_of(executor))),
-        token, options, std::forward<Body>(body));
+        initiate, token, options, std::forward<Body>(body));
 }
 
 /// Runs a body with a stack on this executor or context that has these options, with the default

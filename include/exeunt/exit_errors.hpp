@@ -119,7 +119,8 @@ public:
     stack_closed();
 };
 
-/// Whether `error` is a cancellation: its code is `operation_aborted` (ECANCELED).
+/// Whether `error` is a cancellation: its code is `operation_aborted` (ECANCELED), or the one that
+/// Asio's channels have for it.
 /** Of an `exit_errors` the primary failure decides. Null is none. */
 bool is_cancelled(std::exception_ptr const& error) noexcept;
 

@@ -1,6 +1,7 @@
 // The control of the files for g++ 12: captures by reference, and std::ref of a named object.
 #include <exeunt/async_with.hpp>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
@@ -38,6 +39,8 @@ asio::awaitable<void> f(exeunt::async_exit_stack& stack, pool& connections, std:
         open(), [&](int&) { name.clear(); }, asio::use_awaitable);
     auto release = [name](int&) {};
     co_await stack.async_acquire(open(), std::ref(release), asio::use_awaitable);
+    auto const spec = exeunt::on_exit([name](int&) {}).named("close");
+    co_await stack.async_acquire(open(), spec, asio::as_tuple(asio::use_awaitable));
 
     co_await stack.async_enter(std::ref(connections), asio::use_awaitable);
 }

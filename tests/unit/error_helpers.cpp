@@ -4,6 +4,7 @@
 #include "support/sync_tools.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/channel_error.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -119,6 +120,14 @@ BOOST_AUTO_TEST_CASE(code_of_a_type_derived_from_system_error_is_its_code)
     boost::system::error_code const code = boost::asio::error::connection_reset;
     BOOST_TEST((code_of(std::make_exception_ptr(derived(code))) == code));
     BOOST_TEST(code_of(std::make_exception_ptr(std::ios_base::failure("f"))).failed());
+}
+
+// C39: a channel says it in words of its own
+BOOST_AUTO_TEST_CASE(is_cancelled_of_a_cancelled_channel_is_true_and_of_a_closed_one_false)
+{
+    namespace channel = boost::asio::experimental::error;
+    BOOST_TEST(is_cancelled(boost_failure(make_error_code(channel::channel_cancelled))));
+    BOOST_TEST(!is_cancelled(boost_failure(make_error_code(channel::channel_closed))));
 }
 
 BOOST_AUTO_TEST_CASE(code_of_nothing_is_success)

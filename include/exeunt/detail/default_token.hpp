@@ -2,6 +2,7 @@
 #define EXEUNT_DETAIL_DEFAULT_TOKEN_HPP
 
 #include <exeunt/config.hpp>
+#include <exeunt/detail/exit_shape.hpp>
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
@@ -31,22 +32,17 @@ using default_token = default_token_or<Executor, asio::deferred_t>;
 template <class Executor>
 using default_value_token = default_token_or<Executor, awaitable_value_token>;
 
-template <class Token>
-inline constexpr bool is_awaited_token = false;
-template <>
-inline constexpr bool is_awaited_token<asio::deferred_t> = true;
-template <class Executor>
-inline constexpr bool is_awaited_token<asio::use_awaitable_t<Executor>> = true;
-
 // g++ 12 destroys a closure or aggregate with a destructor twice, where it is a temporary in the
-// operand of co_await. What would corrupt memory silently does not compile there.
-template <class Token, class T>
+// operand of co_await. What would corrupt memory silently does not compile there. `Result` is what the
+// initiating function returns: whatever the token is, it tells whether that is going to be awaited.
+template <class Result, class T>
 consteval bool survives_co_await()
 {
 #if defined(EXEUNT_CO_AWAIT_DESTROYS_TWICE)
-    using type = std::remove_cvref_t<T>;
+    constexpr bool is_awaited =
+        is_awaitable<std::decay_t<Result>> || is_deferred_operation<std::decay_t<Result>>;
     return std::is_lvalue_reference_v<
-               T> || !is_awaited_token<std::decay_t<Token>> || std::is_trivially_destructible_v<type>;
+               T> || !is_awaited || std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
 #else
     return true;
 #endif

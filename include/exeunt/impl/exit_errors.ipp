@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -159,9 +160,23 @@ EXEUNT_DECL boost::system::error_code code_of(std::exception_ptr const& error) n
     }
 }
 
+namespace detail {
+
+// Asio's channels have a code of their own for it, in a category that is known by its name: nothing of
+// them is included here.
+EXEUNT_DECL bool is_channel_cancelled(boost::system::error_code const& code) noexcept
+{
+    constexpr int channel_cancelled = 2;
+    return code.value() == channel_cancelled
+        && std::string_view(code.category().name()) == "asio.channel";
+}
+
+} // namespace detail
+
 EXEUNT_DECL bool is_cancelled(std::exception_ptr const& error) noexcept
 {
-    return code_of(error) == boost::system::errc::operation_canceled;
+    auto const code = code_of(error);
+    return code == boost::system::errc::operation_canceled || detail::is_channel_cancelled(code);
 }
 
 EXEUNT_DECL std::exception_ptr primary(std::exception_ptr const& error) noexcept
