@@ -290,8 +290,11 @@ public:
     {
         if (!this->core_)
             return {};
-        return detail::pending_exits(this->core_->list, this->core_->running,
-            this->core_->running_since, this->core_->depth);
+        auto* running = this->core_->running;
+        if (running && !this->core_->list.runs(*running))
+            running = nullptr;
+        return detail::pending_exits(
+            this->core_->list, running, this->core_->running_since, this->core_->depth);
     }
 
     /// Unwinds: runs every exit, newest first, then completes with what is left in flight.

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <exception>
+#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -52,30 +53,47 @@ protected:
     asio::cancellation_signal signal_;
 };
 
+// The executor of an operation, until that needs it no longer.
 template <class Executor>
-class executor_target : public exit_target
+class kept_executor
 {
 public:
-    explicit executor_target(Executor const& executor)
+    explicit kept_executor(Executor const& executor)
         : executor_(executor)
     {
     }
+    kept_executor(kept_executor const&) = delete;
+    kept_executor& operator=(kept_executor const&) = delete;
 
-    Executor const& executor() const noexcept { return executor_; }
+    Executor const& executor() const noexcept { return *executor_; }
+    void drop_executor() noexcept { executor_.reset(); }
+
+protected:
+    ~kept_executor() = default;
+
+private:
+    std::optional<Executor> executor_;
+};
+
+template <class Executor>
+class executor_target : public exit_target, public kept_executor<Executor>
+{
+public:
+    explicit executor_target(Executor const& executor)
+        : kept_executor<Executor>(executor)
+    {
+    }
 
     asio::any_io_executor any_executor() const noexcept final
     {
         if constexpr (std::is_constructible_v<asio::any_io_executor, Executor const&>)
-            return asio::any_io_executor(executor_);
+            return asio::any_io_executor(this->executor());
         else
             return {};
     }
 
 protected:
     ~executor_target() = default;
-
-private:
-    Executor executor_;
 };
 
 // Memory from the allocator of the final handler, whatever its type.

@@ -100,6 +100,8 @@ private:
     std::atomic<unsigned> forced_;
     // Why what runs has been cut, for a stack that is nested in it.
     std::atomic<bool> cut_for_time_{false};
+    // Why the unwinding that owns this is forced: a stop_reason.
+    std::atomic<unsigned char> forced_by_;
     bool replaced_ = false;
     // The scope's own outcome is not known: it was destroyed without being closed.
     bool unknown_ = false;

@@ -187,7 +187,7 @@ protected:
         this->body_has_ended();
         releasing_ = true;
         this->state_ = &this->own_state_.emplace(make_stack_closed());
-        this->begin_unwinding(false, core.forced);
+        this->begin_unwinding(cancelled_, this->forced_before());
         this->begin_observing(1);
         if (this->run_exit(e))
             end_release();
@@ -217,9 +217,9 @@ protected:
     void abandon()
     {
         if (this->runs_exit()) {
-            exit_state_access::force(*this->state_);
-            abandon_running(this->core_->list, this->exit_, *this->state_, this->seen_);
-            this->seen_.end(*this->state_, nullptr);
+            // stack_closed is of no interest to anybody but the caller, who is gone.
+            exit_state_access::leave_cause_unreported(*this->state_);
+            this->abandon_exit();
         }
         this->end_driver();
         this->lose();
@@ -227,10 +227,13 @@ protected:
 
     void cancelled(asio::cancellation_type types, unsigned terminals) override
     {
-        if (releasing_)
-            this->hurry_on(terminals);
-        else if (types != asio::cancellation_type::none)
-            this->emit(types);
+        bool const cancels = types != asio::cancellation_type::none;
+        cancelled_ = cancelled_ || cancels;
+        if (!releasing_)
+            return cancels ? this->emit(types) : void();
+        if (cancels)
+            this->limit_to_grace();
+        this->hurry_on(terminals);
     }
 
     void deadline_settled() override { end_release(); }
@@ -263,6 +266,7 @@ private:
     slot_reservation reservation_;
     void* box_ = nullptr;
     bool releasing_ = false;
+    bool cancelled_ = false;
 };
 
 // What becomes of a value that an acquire yields: its payload and the table of that.

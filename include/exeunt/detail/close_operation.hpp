@@ -45,18 +45,30 @@ class unwind_base : public exit_runner<Executor>,
                     public active_unwinding
 {
 public:
-    void force() override { react(decisions_.force(stop_reason::cancelled), true); }
+    void force(stop_reason reason) override { react(decisions_.force(reason), true); }
+
+    bool is_around(exit_state& state) const noexcept override
+    {
+        return seen_.is_around(exit_state_access::observed_by(state));
+    }
 
     void hurry() override { react(decisions_.terminal(options_.grace, now())); }
+
+    void limit_to_grace() override { react(decisions_.cancel_before(options_.grace, now())); }
 
     void wait_ended() override
     {
         if (std::exchange(ends_waiting_, false))
             return deadline_settled();
         auto const time = now();
-        if (decisions_.slow(time))
-            seen_.exit_slow(*exit_.running, core_->list.size(), exit_state_access::depth(*state_),
-                *core_->running_since, time);
+        if (decisions_.slow(time)) {
+            // An observer may force the stack, which may end this where there is no memory to do so later.
+            auto const mine = deadline_;
+            seen_.exit_slow(
+                *exit_.running, core_->list.size(), depth_, *core_->running_since, time);
+            if (!mine->has_owner())
+                return;
+        }
         react(decisions_.elapsed(time));
     }
 
@@ -83,7 +95,7 @@ protected:
     unwinding::time_point now() const { return deadline<Executor>::now(this->executor()); }
 
     // From here on time counts. `forced`: the unwinding has been forced before it began.
-    void begin_unwinding(bool cancelled, bool forced)
+    void begin_unwinding(bool cancelled, stop_reason forced)
     {
         bool const timed =
             options_.timeout != unwinding::unlimited || cancelled || decisions_.is_cancelled();
@@ -91,13 +103,26 @@ protected:
         if (cancelled)
             static_cast<void>(decisions_.cancel_before(options_.grace, time));
         decisions_.begin(options_.timeout, options_.grace, time);
-        if (forced)
-            static_cast<void>(decisions_.force(stop_reason::cancelled));
+        if (forced != stop_reason::none)
+            static_cast<void>(decisions_.force(forced));
+    }
+
+    // Why the unwinding around this one is forced, if it is.
+    stop_reason forced_around() const noexcept
+    {
+        return around_ ? exit_state_access::forced_by(*around_) : stop_reason::none;
+    }
+
+    // Why this one is forced before it begins.
+    stop_reason forced_before() const noexcept
+    {
+        return core_->forced ? stop_reason::cancelled : forced_around();
     }
 
     // The exits see this state from here on.
     void begin_observing(std::size_t exits)
     {
+        depth_ = exit_state_access::depth(*state_);
         seen_.begin(options_, *state_, exits, true, &read_clock_of<Executor>,
             std::addressof(this->executor()));
         show_forced();
@@ -112,6 +137,12 @@ protected:
         react(cut);
     }
 
+    void leave_context() noexcept
+    {
+        if (deadline_)
+            std::exchange(deadline_, nullptr)->detach();
+    }
+
     // Carries out what has been decided. May end the operation, unless `later`.
     void react(bool cut, bool later = false)
     {
@@ -120,7 +151,7 @@ protected:
         // A close that waits for an exit which is run by itself: that one is what has to hurry.
         if (decisions_.is_forced() && core_ && core_->active && core_->active != this && core_->busy
             && core_->phase == stack_core::state::closing)
-            return core_->active->force();
+            return core_->active->force(decisions_.forced_by());
         if (cut)
             this->cut([this] { before_cut(); }, later);
     }
@@ -130,7 +161,8 @@ protected:
     {
         if (!state_ || !decisions_.is_forced() || std::exchange(shows_forced_, true))
             return;
-        exit_state_access::force(*state_);
+        // A state that is shared is forced by its owner, for all that are nested in it.
+        exit_state_access::force(*state_, own_state_ ? decisions_.forced_by() : stop_reason::none);
         seen_.forced();
     }
 
@@ -160,12 +192,11 @@ protected:
             core_->list.forget(e);
             return true;
         }
-        if (decisions_.deadline())
-            static_cast<void>(decisions_.elapsed(now()));
-        show_forced();
+        look_at_time();
         core_->list.begin(e, exit_);
         core_->running = &e;
         core_->inside_exit = true;
+        exit_state_access::set_cut_for_time(*state_, false);
         seen_.exit_began(e, core_->list.size());
         auto* table = static_cast<async_exit_table<Executor> const*>(e.table);
         if (decisions_.next(facts_of(e)) == unwinding::turn::force) {
@@ -179,6 +210,16 @@ protected:
         core_->inside_exit = false;
         end_exit();
         return true;
+    }
+
+    // What has come of the time since the exit before, here and in the unwinding around this one.
+    void look_at_time() noexcept
+    {
+        if (auto const reason = forced_around(); reason != stop_reason::none)
+            static_cast<void>(decisions_.force(reason));
+        if (decisions_.deadline())
+            static_cast<void>(decisions_.elapsed(now()));
+        show_forced();
     }
 
     static unwinding::exit_facts facts_of(entry& e) noexcept
@@ -198,10 +239,16 @@ protected:
             : is_cancelled(failures[0]) && (count == 1 || is_cancelled(failures[1]))
             ? unwinding::ending::cancelled
             : unwinding::ending::failed;
-        auto const verdict = decisions_.end(how);
-        if (verdict.keep_failure)
-            for (auto& failure : failures)
-                record(e, std::exchange(failure, nullptr));
+        auto verdict = decisions_.end(how);
+        // It has failed, too, if it could not be told of its cut.
+        verdict.force = verdict.force || (cut_failure_ && e.table->force);
+        for (auto& failure : failures) {
+            if (verdict.keep_failure)
+                record(e, failure);
+            else if (how == unwinding::ending::failed)
+                seen_.exit_failed(failure);
+            failure = nullptr;
+        }
         settle(e, verdict);
         forget_running();
     }
@@ -263,15 +310,37 @@ protected:
     void abandon_all() noexcept
     {
         auto& state = *state_;
-        exit_state_access::set_unknown(state);
-        exit_state_access::force(state);
+        give_up_state();
         core_->phase = stack_core::state::closing;
         inside_exit inside(*core_);
         abandon_exits(core_->list, exit_.running ? &exit_ : nullptr, state, seen_);
         core_->running = nullptr;
         core_->active = nullptr;
+        core_->closing = nullptr;
         core_->phase = stack_core::state::closed;
         core_->busy = false;
+    }
+
+    // What follows the exit that runs is lost, if not the end of that, too.
+    void abandon_exit() noexcept
+    {
+        give_up_state();
+        if (runs_exit())
+            abandon_running(core_->list, exit_, *state_, seen_);
+        core_->running = nullptr;
+        report_unreceived(*state_, seen_.observer());
+        seen_.end(*state_, nullptr);
+    }
+
+    // What follows is done where nothing can be awaited, and the outcome is not known.
+    void give_up_state() noexcept
+    {
+        if (runs_exit() && this->job_had_ended())
+            end_exit();
+        exit_state_access::set_unknown(*state_);
+        exit_state_access::force(*state_, stop_reason::cancelled);
+        if (runs_exit())
+            record(*exit_.running, std::exchange(cut_failure_, nullptr));
     }
 
     static void discard_all(waiter_list& waiters)
@@ -282,11 +351,9 @@ protected:
 
     bool job_waits() noexcept override
     {
-        if (!core_)
+        if (!core_ || !runs_exit())
             return false;
         core_->inside_exit = false;
-        if (!runs_exit())
-            return false;
         auto const since = now();
         core_->running_since = since;
         bool const cut =
@@ -322,9 +389,12 @@ protected:
     close_options options_;
     unwinding decisions_;
     bool shows_forced_ = false;
+    std::size_t depth_ = 0;
     // The state that the exits see: one of this operation, or that of the stack around this one.
     std::optional<exit_state> own_state_;
     exit_state* state_ = nullptr;
+    // That of the unwinding around this one.
+    exit_state* around_ = nullptr;
     running_exit exit_;
     observation seen_;
 
@@ -383,6 +453,7 @@ public:
         , cause_(std::move(cause))
         , outer_(outer)
     {
+        this->around_ = outer;
     }
 
     void wake() override {}
@@ -402,8 +473,8 @@ protected:
     {
         auto& core = *this->core_;
         auto const& cause = cause_ ? cause_ : core.cause;
-        this->begin_unwinding(
-            cause && is_cancelled(cause), core.forced || (outer_ && outer_->forced()));
+        this->begin_unwinding(cause && is_cancelled(cause), this->forced_before());
+        core.closing = this;
         if (core.busy) {
             core.closer = this;
             return this->react(false);
@@ -487,7 +558,7 @@ private:
         } else {
             bool const reported = cause_ != nullptr;
             auto cause = reported ? std::move(cause_) : std::exchange(core.cause, nullptr);
-            this->state_ = &this->own_state_.emplace(std::move(cause), outer_ && outer_->forced());
+            this->state_ = &this->own_state_.emplace(std::move(cause));
             if (!reported)
                 exit_state_access::leave_cause_unreported(*this->state_);
             if (outer_)
@@ -551,6 +622,7 @@ private:
         core->phase = stack_core::state::closed;
         core->busy = false;
         core->active = nullptr;
+        core->closing = nullptr;
         this->end_driver();
         while (auto* waiter = core->requests.pop_front())
             waiter->wake();
@@ -655,12 +727,7 @@ protected:
     void job_lost() override
     {
         auto core = this->core_;
-        exit_state_access::set_unknown(*this->state_);
-        exit_state_access::force(*this->state_);
-        if (this->runs_exit())
-            abandon_running(core->list, this->exit_, *this->state_, this->seen_);
-        this->seen_.end(*this->state_, nullptr);
-        core->running = nullptr;
+        this->abandon_exit();
         core->active = nullptr;
         core->busy = false;
         this->discard_all(core->requests);
@@ -678,7 +745,7 @@ private:
         this->core_->active = this;
         this->state_ = &this->own_state_.emplace(this->core_->cause);
         exit_state_access::leave_cause_unreported(*this->state_);
-        this->begin_unwinding(false, this->core_->forced);
+        this->begin_unwinding(false, this->forced_before());
         this->begin_observing(1);
         if (this->run_exit(*e))
             end();
@@ -706,20 +773,24 @@ private:
 // Waits for the end of a close that is under way, if there is one; completes with a given result.
 // `Rest` are values that come with the result, value-initialised.
 template <class Executor, class... Rest>
-class join_base : public handler_memory, public operation_base, public stack_waiter
+class join_base : public handler_memory,
+                  public kept_executor<Executor>,
+                  public operation_base,
+                  public stack_waiter
 {
 public:
     using executor_type = Executor;
 
-    // Without a core there is nothing to wait for.
-    join_base(Executor const& executor, core_ptr core, std::exception_ptr result)
-        : executor_(executor)
+    // Without a core there is nothing to wait for. `outer`: the state of the unwinding that this wait is a
+    // part of.
+    join_base(Executor const& executor, core_ptr core, std::exception_ptr result,
+        exit_state* outer = nullptr)
+        : kept_executor<Executor>(executor)
         , core_(std::move(core))
         , result_(std::move(result))
+        , outer_(outer)
     {
     }
-
-    Executor const& executor() const noexcept { return executor_; }
 
     void wake() override
     {
@@ -743,6 +814,8 @@ protected:
             return this->finish();
         waits_ = true;
         core_->joined.push_back(*this);
+        if (outer_ && outer_->forced())
+            force_joined(exit_state_access::forced_by(*outer_) == stop_reason::timed_out);
     }
 
     void abandon() { this->lose(); }
@@ -753,6 +826,9 @@ protected:
     {
         if (!waits_ || terminals == 0)
             return;
+        // A nested stack is forced with what is around it, and waited for.
+        if (outer_ && force_joined(exit_state_access::cut_for_time(*outer_)))
+            return;
         waits_ = false;
         core_->joined.remove(*this);
         result_ = make_error(asio::error::operation_aborted);
@@ -760,9 +836,21 @@ protected:
     }
 
 private:
-    Executor executor_;
+    // False: what it waits for waits for it.
+    bool force_joined(bool for_time)
+    {
+        auto* active = core_->active;
+        if (active && active->is_around(*outer_))
+            return false;
+        core_->forced = true;
+        if (active)
+            active->force(for_time ? stop_reason::timed_out : stop_reason::cancelled);
+        return true;
+    }
+
     core_ptr core_;
     std::exception_ptr result_;
+    exit_state* outer_;
     bool waits_ = false;
 };
 

@@ -52,6 +52,8 @@ public:
         return manual ? manual->now() : std::chrono::steady_clock::now();
     }
 
+    bool has_owner() const noexcept { return owner_ != nullptr; }
+
     bool waits() const noexcept { return until_.has_value(); }
 
     // Sees to it that the owner is told when this time has come. A wait for an earlier time is left as it
@@ -65,21 +67,13 @@ public:
         }
         if (manual_) {
             auto waiting = std::make_unique<manual_waiter>(this->shared_from_this());
-            waiter_ = waiting.get();
+            manual_->wait(until, std::move(waiting), waiter_);
             until_ = until;
-            return manual_->wait(until, std::move(waiting));
+            return;
         }
-        // What is destroyed because there is no memory for it is not lost.
-        auto* owner = std::exchange(owner_, nullptr);
-        try {
-            timer_->expires_at(until);
-            timer_->async_wait(wait_handler(this->shared_from_this()));
-            until_ = until;
-            owner_ = owner;
-        } catch (...) {
-            owner_ = owner;
-            throw;
-        }
+        timer_->expires_at(until);
+        timer_->async_wait(wait_handler(this->shared_from_this()));
+        until_ = until;
     }
 
     // Ends the wait soon: the owner is told.
@@ -87,7 +81,7 @@ public:
     {
         if (!until_)
             return;
-        if (auto* waiter = std::exchange(waiter_, nullptr))
+        if (auto const waiter = std::exchange(waiter_, 0))
             manual_->call_off(waiter);
         else if (timer_)
             timer_->cancel();
@@ -98,7 +92,7 @@ public:
     {
         owner_ = nullptr;
         try {
-            if (auto* waiter = std::exchange(waiter_, nullptr))
+            if (auto const waiter = std::exchange(waiter_, 0))
                 manual_->forget(waiter);
             else if (timer_ && until_)
                 timer_->cancel();
@@ -164,7 +158,7 @@ private:
 
     void ended()
     {
-        waiter_ = nullptr;
+        waiter_ = 0;
         until_.reset();
         if (owner_)
             owner_->wait_ended();
@@ -172,10 +166,10 @@ private:
 
     void lost()
     {
-        waiter_ = nullptr;
+        waiter_ = 0;
         until_.reset();
-        if (auto* owner = std::exchange(owner_, nullptr))
-            owner->wait_lost();
+        if (owner_)
+            owner_->wait_lost();
     }
 
     using timer = asio::basic_waitable_timer<std::chrono::steady_clock,
@@ -184,7 +178,7 @@ private:
     Executor executor_;
     deadline_owner* owner_;
     manual_time* manual_;
-    manual_time::waiter const* waiter_ = nullptr;
+    std::uint64_t waiter_ = 0;
     std::optional<timer> timer_;
     // When the wait that is under way ends; empty if there is none.
     std::optional<time_point> until_;

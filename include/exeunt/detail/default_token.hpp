@@ -41,8 +41,8 @@ consteval bool survives_co_await()
 #if defined(EXEUNT_CO_AWAIT_DESTROYS_TWICE)
     constexpr bool is_awaited =
         is_awaitable<std::decay_t<Result>> || is_deferred_operation<std::decay_t<Result>>;
-    return std::is_lvalue_reference_v<
-               T> || !is_awaited || std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
+    return std::is_lvalue_reference_v<T> || !is_awaited
+        || std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
 #else
     return true;
 #endif

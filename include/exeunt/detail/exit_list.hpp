@@ -50,6 +50,15 @@ public:
     entry* newest() const noexcept { return newest_; }
     running_exit const* running() const noexcept { return running_; }
 
+    // Whether it has begun and not ended.
+    bool runs(entry const& e) const noexcept
+    {
+        for (auto const* exit = running_; exit; exit = exit->outer)
+            if (exit->running == &e)
+                return true;
+        return false;
+    }
+
     void reserve(std::size_t exits)
     {
         constexpr auto slot = (sizeof(entry) + small_capture + slot_granularity - 1)

@@ -31,8 +31,8 @@ namespace exeunt::detail {
 // between two jobs.
 //
 // A job that ends while it is being started does not recurse: the starter goes on. Who comes second,
-// the starter or the completion, is decided by an atomic exchange, so that a completion on another
-// thread is safe without a strand.
+// the starter or the completion, is decided by an atomic exchange, so that a job may be completed on any
+// thread. Everything else, cancellation and deadlines among it, happens on the executor.
 template <class Executor>
 class exit_runner : public executor_target<Executor>
 {
@@ -98,6 +98,9 @@ protected:
     // Called before a job is waited for; returns whether it has to be cut at once.
     virtual bool job_waits() noexcept { return false; }
 
+    // Whether a job that is lost had ended: only what was to follow is lost.
+    bool job_had_ended() const noexcept { return had_ended_; }
+
     // Runs start(); returns whether the job has ended already.
     template <class Start>
     bool run_job(Start&& start) noexcept
@@ -105,7 +108,9 @@ protected:
         result_ = nullptr;
         thrown_ = nullptr;
         dropped_ = false;
+        had_ended_ = false;
         owed_ = false;
+        pending_types_ = asio::cancellation_type::none;
         progress_.store(progress::starting, std::memory_order_relaxed);
         try {
             std::forward<Start>(start)();
@@ -129,7 +134,7 @@ protected:
         this->slot().clear();
         if (thrown_)
             fail(std::exchange(thrown_, nullptr));
-        else if (dropped_)
+        else if (dropped_ && !had_ended_)
             fail(broken_promise());
         if (result_)
             fail(std::exchange(result_, nullptr));
@@ -139,9 +144,9 @@ protected:
     void emit(asio::cancellation_type type)
     {
         if (!hold())
-            return;
+            return keep_if_held(type);
         deliver_or_keep(type);
-        let_go(false);
+        release(false);
     }
 
     // Cuts the job that is waited for, if it has not ended meanwhile: calls before(), then emits. What
@@ -149,12 +154,17 @@ protected:
     template <class Before>
     void cut(Before&& before, bool later)
     {
-        if (!hold())
-            return;
+        if (!hold()) {
+            // What holds it delivers this, too.
+            if (progress_.load(std::memory_order_acquire) != progress::held)
+                return;
+            std::forward<Before>(before)();
+            return keep_if_held(asio::cancellation_type::terminal);
+        }
         std::forward<Before>(before)();
         if (progress_.load(std::memory_order_acquire) == progress::held)
             deliver_or_keep(asio::cancellation_type::terminal);
-        let_go(later);
+        release(later);
     }
 
     // Lets the driver coroutine end; its frames are gone afterwards.
@@ -296,11 +306,8 @@ private:
     {
         bool const held = hold();
         driver_.resume();
-        if (!held)
-            return;
-        if (pending_types_ != asio::cancellation_type::none)
-            deliver(std::exchange(pending_types_, asio::cancellation_type::none));
-        let_go(false);
+        if (held)
+            release(false);
     }
 
     void deliver_or_keep(asio::cancellation_type type) noexcept
@@ -310,6 +317,12 @@ private:
             pending_types_ = pending_types_ | type;
         else
             deliver(type);
+    }
+
+    void keep_if_held(asio::cancellation_type type) noexcept
+    {
+        if (progress_.load(std::memory_order_acquire) == progress::held)
+            pending_types_ = pending_types_ | type;
     }
 
     void deliver(asio::cancellation_type type) noexcept
@@ -352,10 +365,7 @@ private:
         {
             if (!runner_ || handover::take_back(runner_))
                 return;
-            if (runner_->goes_on_later_)
-                runner_->job_lost();
-            else
-                runner_->drop();
+            runner_->lose_end();
         }
         void operator()()
         {
@@ -373,6 +383,16 @@ private:
         exit_runner* runner_;
     };
 
+    // The step that follows the end of a job has been lost.
+    void lose_end()
+    {
+        had_ended_ = !dropped_;
+        if (goes_on_later_)
+            job_lost();
+        else
+            drop();
+    }
+
     // While a job is held its completion does not go on by itself: nothing of this is destroyed.
     bool hold() noexcept
     {
@@ -381,8 +401,11 @@ private:
             expected, progress::held, std::memory_order_acq_rel, std::memory_order_acquire);
     }
 
-    void let_go(bool later)
+    void release(bool later)
     {
+        while (pending_types_ != asio::cancellation_type::none && !job_.has_value()
+            && progress_.load(std::memory_order_acquire) == progress::held)
+            deliver(std::exchange(pending_types_, asio::cancellation_type::none));
         if (progress_.exchange(progress::waiting, std::memory_order_acq_rel) != progress::ended)
             return;
         if (later)
@@ -419,6 +442,7 @@ private:
     // Somebody has been given the means to complete the job.
     bool owed_ = false;
     bool dropped_ = false;
+    bool had_ended_ = false;
     bool goes_on_later_ = false;
     bool is_coroutine_ = false;
     std::exception_ptr result_;

@@ -1,6 +1,7 @@
 #ifndef EXEUNT_DETAIL_EXIT_STATE_ACCESS_HPP
 #define EXEUNT_DETAIL_EXIT_STATE_ACCESS_HPP
 
+#include <exeunt/detail/unwinding.hpp>
 #include <exeunt/exit_state.hpp>
 #include <exeunt/on_exit.hpp>
 
@@ -27,9 +28,17 @@ struct exit_state_access
 
     // Nobody can say whether the scope failed: it is being destroyed.
     static void set_unknown(exit_state& state) noexcept { state.unknown_ = true; }
-    static void force(exit_state& state) noexcept
+    // `reason`, if it is given: of whoever owns the state.
+    static void force(exit_state& state, stop_reason reason) noexcept
     {
         state.forced_.fetch_add(1, std::memory_order_relaxed);
+        if (reason != stop_reason::none)
+            state.forced_by_.store(static_cast<unsigned char>(reason), std::memory_order_relaxed);
+    }
+    // Why whoever owns the state is forced. That it is forced may also come from one that is nested.
+    static stop_reason forced_by(exit_state const& state) noexcept
+    {
+        return static_cast<stop_reason>(state.forced_by_.load(std::memory_order_relaxed));
     }
     static void leave_forced(exit_state& state) noexcept
     {
@@ -50,6 +59,8 @@ struct exit_state_access
     {
         return std::exchange(state.observed_by_, by);
     }
+
+    static observation*& observed_by(exit_state& state) noexcept { return state.observed_by_; }
 
     static std::size_t depth(exit_state const& state) noexcept { return state.depth_; }
     static void enter_nested(exit_state& state) noexcept { ++state.depth_; }

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <iterator>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -61,59 +61,68 @@ public:
         return now_;
     }
 
-    void wait(time_point until, std::unique_ptr<waiter> waiting)
+    // `name` stands for the wait in what follows: an address may be used again.
+    void wait(time_point until, std::unique_ptr<waiter> waiting, std::uint64_t& name)
     {
         {
             std::lock_guard const lock(mutex_);
+            name = ++last_name_;
             if (now_ < until)
-                return waiting_.push_back({until, std::move(waiting)});
+                return waiting_.push_back({until, name, std::move(waiting)});
         }
         waiting->reached();
     }
 
     // A waiter that is called off is reached at once.
-    void call_off(waiter const* waiting)
+    void call_off(std::uint64_t waiting)
     {
         if (auto const found = take(waiting))
             found->reached();
     }
 
     // A waiter that is forgotten is destroyed uncalled.
-    void forget(waiter const* waiting) { static_cast<void>(take(waiting)); }
+    void forget(std::uint64_t waiting) { static_cast<void>(take(waiting)); }
 
     void advance(duration time)
     {
-        std::vector<entry> due;
         {
             std::lock_guard const lock(mutex_);
             now_ += time;
-            auto const first = std::stable_partition(waiting_.begin(), waiting_.end(),
-                [this](entry const& each) { return each.until > now_; });
-            std::move(first, waiting_.end(), std::back_inserter(due));
-            waiting_.erase(first, waiting_.end());
         }
-        std::stable_sort(due.begin(), due.end(),
-            [](entry const& a, entry const& b) { return a.until < b.until; });
-        for (auto& each : due)
-            each.waiting->reached();
+        // One by one: it needs no memory, and what is reached may begin other waits.
+        while (auto const due = take_due())
+            due->reached();
     }
 
 private:
     struct entry
     {
         time_point until;
+        std::uint64_t name;
         std::unique_ptr<waiter> waiting;
     };
 
-    std::unique_ptr<waiter> take(waiter const* waiting)
+    std::unique_ptr<waiter> take(std::uint64_t waiting)
     {
         std::lock_guard const lock(mutex_);
         auto const found = std::find_if(waiting_.begin(), waiting_.end(),
-            [waiting](entry const& each) { return each.waiting.get() == waiting; });
-        if (found == waiting_.end())
-            return nullptr;
-        auto taken = std::move(found->waiting);
-        waiting_.erase(found);
+            [waiting](entry const& each) { return each.name == waiting; });
+        return found == waiting_.end() ? nullptr : take(found);
+    }
+
+    // The wait that ends first of those whose time has come.
+    std::unique_ptr<waiter> take_due()
+    {
+        std::lock_guard const lock(mutex_);
+        auto const first = std::min_element(waiting_.begin(), waiting_.end(),
+            [](entry const& a, entry const& b) { return a.until < b.until; });
+        return first == waiting_.end() || now_ < first->until ? nullptr : take(first);
+    }
+
+    std::unique_ptr<waiter> take(std::vector<entry>::iterator of)
+    {
+        auto taken = std::move(of->waiting);
+        waiting_.erase(of);
         return taken;
     }
 
@@ -125,6 +134,7 @@ private:
     mutable std::mutex mutex_;
     time_point now_ = std::chrono::steady_clock::now();
     std::vector<entry> waiting_;
+    std::uint64_t last_name_ = 0;
 };
 
 } // namespace exeunt::detail

@@ -82,6 +82,14 @@ public:
         time_point now) noexcept;
     void exit_abandoned(entry& e, std::size_t position, std::size_t depth) noexcept;
 
+    // Whether what `inner` observes is nested in what this observes, or is the same.
+    bool is_around(observation const* inner) const noexcept
+    {
+        while (inner && inner != this)
+            inner = inner->outer_;
+        return inner != nullptr;
+    }
+
 private:
     struct followed;
     struct forget

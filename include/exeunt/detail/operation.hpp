@@ -51,6 +51,22 @@ public:
     void const* executor() const noexcept { return executor_; }
     void disconnect() noexcept { executor_ = nullptr; }
 
+    // Around each use of the executor on the emitting thread; not to be used if it returns false.
+    bool begin_posting() noexcept
+    {
+        if ((posting_.fetch_add(1, std::memory_order_acq_rel) & no_more_posting) == 0)
+            return true;
+        end_posting();
+        return false;
+    }
+    void end_posting() noexcept { posting_.fetch_sub(1, std::memory_order_release); }
+
+    // From here on nothing is posted any more. Returns whether nobody uses the executor now.
+    bool stop_posting() noexcept
+    {
+        return posting_.fetch_or(no_more_posting, std::memory_order_acq_rel) == 0;
+    }
+
     // What is emitted from here on concerns the unwinding, not the body.
     void body_has_ended() noexcept { unwinding_.store(true, std::memory_order_release); }
 
@@ -81,6 +97,8 @@ public:
 private:
     enum class state : unsigned char { idle, delivering, detached };
 
+    static constexpr unsigned no_more_posting = 1u << 31;
+
     void delivered();
 
     operation_base* operation_;
@@ -90,6 +108,8 @@ private:
     std::atomic<bool> unwinding_{false};
     std::atomic<bool> on_its_way_{false};
     std::atomic<state> state_{state::idle};
+    // How many emissions use the executor at this moment, and whether more may.
+    std::atomic<unsigned> posting_{0};
 };
 
 // What every operation of the library has in common, apart from the types of its handler.
@@ -101,6 +121,9 @@ public:
 
     // Cancellations have been emitted: to the body, and how many terminals to the unwinding.
     virtual void cancelled(asio::cancellation_type body_types, unsigned unwinding_terminals) = 0;
+
+    // Gives back what it holds of its execution context, but for the executor.
+    void leave_context() noexcept {}
 
 protected:
     operation_base() = default;
@@ -176,7 +199,10 @@ public:
     void operator()(asio::cancellation_type type)
     {
         auto* executor = static_cast<Executor const*>(relay_->executor());
-        if (!executor || !relay_->note(type))
+        if (!executor || !relay_->begin_posting())
+            return;
+        use_of_executor const use(*relay_);
+        if (!relay_->note(type))
             return;
         try {
             asio::post(*executor, [relay = relay_] { relay->deliver(); });
@@ -187,6 +213,21 @@ public:
     }
 
 private:
+    class use_of_executor
+    {
+    public:
+        explicit use_of_executor(cancel_relay& relay) noexcept
+            : relay_(relay)
+        {
+        }
+        use_of_executor(use_of_executor const&) = delete;
+        use_of_executor& operator=(use_of_executor const&) = delete;
+        ~use_of_executor() { relay_.end_posting(); }
+
+    private:
+        cancel_relay& relay_;
+    };
+
     std::shared_ptr<cancel_relay> relay_;
 };
 
@@ -199,8 +240,8 @@ inline constexpr bool is_default_allocator<std::allocator<T>> = true;
 //
 // Base derives from handler_memory and operation_base and has: prepare(), in the initiating function;
 // start(), the first step, on the executor; roll_back(), where that step could not be handed over;
-// abandon(), where it was lost; results(), the arguments of the handler, as a tuple; executor();
-// has_body().
+// abandon(), where it was lost; results(), the arguments of the handler, as a tuple; executor() and
+// drop_executor(); leave_context(), what else of its execution context it holds; has_body().
 template <class Base, class Handler>
 class operation final : public Base
 {
@@ -418,15 +459,17 @@ private:
 
     void hop(way how)
     {
-        auto const executor = asio::get_associated_executor(*handler_, this->executor());
+        auto const own = this->executor();
+        auto const executor = asio::get_associated_executor(*handler_, own);
+        give_back_executor();
         bool refused = false;
         {
             handover here(this);
             try {
                 if (how == way::immediate)
-                    complete_immediately(executor);
+                    complete_immediately(executor, own);
                 else if (how == way::posted)
-                    post_last_step(executor);
+                    post_last_step(executor, own);
                 else
                     asio::dispatch(executor, last_step(this));
             } catch (...) {
@@ -445,31 +488,41 @@ private:
             destroy_handler();
     }
 
+    // Its execution context may be gone before that of the handler comes to the last step.
+    void give_back_executor() noexcept
+    {
+        work_.reset();
+        this->leave_context();
+        if (!this->relay_ || this->relay_->stop_posting())
+            this->drop_executor();
+    }
+
     // Not every executor can be required to never block: any_completion_executor cannot.
     static constexpr bool can_post =
         asio::can_require<handler_executor, asio::execution::blocking_t::never_t>::value
         || !asio::execution::is_executor<handler_executor>::value;
 
-    void post_last_step(handler_executor const& executor)
+    void post_last_step(handler_executor const& executor, [[maybe_unused]] executor_type const& own)
     {
         if constexpr (can_post)
             asio::post(executor, last_step(this));
         else
-            asio::post(this->executor(), asio::bind_executor(executor, last_step(this)));
+            asio::post(own, asio::bind_executor(executor, last_step(this)));
     }
 
     // From within the initiating function.
-    void complete_immediately(handler_executor const& executor)
+    void complete_immediately(
+        handler_executor const& executor, [[maybe_unused]] executor_type const& own)
     {
 #if defined(EXEUNT_HAS_IMMEDIATE_EXECUTOR)
         if constexpr (can_post)
             asio::dispatch(
                 asio::get_associated_immediate_executor(*handler_, executor), last_step(this));
         else
-            asio::dispatch(asio::get_associated_immediate_executor(*handler_, this->executor()),
+            asio::dispatch(asio::get_associated_immediate_executor(*handler_, own),
                 asio::bind_executor(executor, last_step(this)));
 #else
-        post_last_step(executor);
+        post_last_step(executor, own);
 #endif
     }
 

@@ -51,6 +51,10 @@ public:
         if (other.core_ && (!other.core_->list.empty() || other.core_->busy))
             throw std::invalid_argument("exeunt: a stack that holds exits keeps its executor type");
         closed_ = !other.is_open();
+        if (other.core_ && !closed_) {
+            core().forced = other.core_->forced;
+            core_->cause = std::move(other.core_->cause);
+        }
         other.core_ = core_ptr();
         other.closed_ = false;
     }
@@ -126,7 +130,7 @@ public:
             return;
         core().forced = true;
         if (auto* active = core_->active)
-            active->force();
+            active->force(stop_reason::cancelled);
     }
 
     template <class Base, class Handler, class... Args>
@@ -176,7 +180,7 @@ public:
             return refuse(std::forward<Handler>(handler));
         if (!is_open())
             return initiate<join_base<Executor>>(
-                std::forward<Handler>(handler), executor_, core_, std::exception_ptr());
+                std::forward<Handler>(handler), executor_, core_, std::exception_ptr(), outer);
         static_cast<void>(core());
         initiate<close_base<Executor>>(
             std::forward<Handler>(handler), executor_, core_, options_, std::move(cause), outer);

@@ -3,6 +3,7 @@
 
 #include <exeunt/detail/exit_list.hpp>
 #include <exeunt/detail/run_exits.hpp>
+#include <exeunt/detail/unwinding.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -77,9 +78,13 @@ class active_unwinding
 {
 public:
     // Makes it forced; what comes of that is not done within the call.
-    virtual void force() = 0;
+    virtual void force(stop_reason reason) = 0;
+    // Whether what exits of it see is `state`, or is nested in that.
+    virtual bool is_around(exit_state& state) const noexcept = 0;
     // Tells it of a terminal cancellation.
     virtual void hurry() = 0;
+    // Tells it that the scope which it is a part of has been cancelled.
+    virtual void limit_to_grace() = 0;
 
 protected:
     ~active_unwinding() = default;
@@ -187,6 +192,8 @@ public:
     waiter_list joined;
     // The operation that runs exits now; null if none does.
     active_unwinding* active = nullptr;
+    // The close that has begun, be it active or not.
+    active_unwinding* closing = nullptr;
     // The exit that has been started last, and since when it is waited for.
     entry* running = nullptr;
     std::optional<std::chrono::steady_clock::time_point> running_since;

@@ -120,7 +120,7 @@ class with_base : public close_base<Executor>
 public:
     with_base(Executor const& executor, close_options const& options, Body&& body)
         : close_base<Executor>(executor, core_ptr(), options, nullptr)
-        , stack_(executor, options)
+        , stack_(std::in_place, executor, options)
         , body_(std::move(body))
     {
     }
@@ -143,9 +143,17 @@ protected:
 
     void abandon()
     {
-        if (in_body_ && stack_.core_ && stack_.is_open())
-            this->set_cause(stack_.core_, nullptr);
+        if (in_body_ && stack_->core_ && stack_->is_open()) {
+            this->options_ = stack_->options();
+            this->set_cause(stack_->core_, nullptr);
+        }
         close_base<Executor>::abandon();
+    }
+
+    void leave_context() noexcept
+    {
+        close_base<Executor>::leave_context();
+        stack_.reset(); // closed, or it has never held anything
     }
 
     auto results()
@@ -161,18 +169,17 @@ protected:
 
     void cancelled(asio::cancellation_type body_types, unsigned terminals) override
     {
-        if (body_types != asio::cancellation_type::none) {
-            bool const cut = this->decisions_.cancel_before(this->options_.grace, this->now());
-            if (!in_body_)
-                this->react(cut);
-            else
-                this->emit(body_types);
-        }
+        bool const cancels = body_types != asio::cancellation_type::none;
+        if (cancels)
+            this->limit_to_grace();
+        if (cancels && in_body_)
+            this->emit(body_types);
         if (!closed_by_body_)
             return close_base<Executor>::cancelled(body_types, terminals);
-        for (; passed_on_ < terminals; ++passed_on_)
-            if (auto* closing = closed_by_body_->active)
-                closing->hurry();
+        if (cancels && closed_by_body_->closing)
+            closed_by_body_->closing->limit_to_grace();
+        for (; passed_on_ < terminals && closed_by_body_->closing; ++passed_on_)
+            closed_by_body_->closing->hurry();
     }
 
     void job_ended() override
@@ -189,16 +196,16 @@ private:
     void start_body()
     {
         if constexpr (traits::takes_handler) {
-            static_cast<void>(std::invoke(std::move(body_), stack_, this->make_handler()));
+            static_cast<void>(std::invoke(std::move(body_), *stack_, this->make_handler()));
         } else {
             using result =
                 std::decay_t<std::invoke_result_t<Body, basic_async_exit_stack<Executor>&>>;
             if constexpr (is_awaitable<result> || is_async_operation<result>())
-                start_async(std::invoke(std::move(body_), stack_));
+                start_async(std::invoke(std::move(body_), *stack_));
             else if constexpr (traits::yields_nothing)
-                std::invoke(std::move(body_), stack_), this->make_handler()();
+                std::invoke(std::move(body_), *stack_), this->make_handler()();
             else
-                result_.emplace(std::invoke(std::move(body_), stack_)), this->make_handler()();
+                result_.emplace(std::invoke(std::move(body_), *stack_)), this->make_handler()();
         }
     }
 
@@ -218,7 +225,7 @@ private:
         auto error = this->job_failure();
         if (error)
             result_.reset();
-        auto& core = stack_.core_;
+        auto& core = stack_->core_;
         if (!core || core->phase == stack_core::state::closed) {
             this->end_driver();
             return this->complete_close(std::move(error));
@@ -227,15 +234,18 @@ private:
             this->end_driver();
             error_ = std::move(error);
             closed_by_body_ = core;
-            return core->joined.push_back(*this);
+            core->joined.push_back(*this);
+            if (this->decisions_.is_cancelled() && core->closing)
+                core->closing->limit_to_grace();
+            return;
         }
-        this->options_ = stack_.options();
+        this->options_ = stack_->options();
         this->set_cause(core, std::move(error));
         close_base<Executor>::prepare();
         close_base<Executor>::start();
     }
 
-    basic_async_exit_stack<Executor> stack_;
+    std::optional<basic_async_exit_stack<Executor>> stack_;
     Body body_;
     std::optional<kept_type> result_;
     std::exception_ptr error_;

@@ -45,7 +45,11 @@ EXEUNT_DECL std::string decimal(
     auto const magnitude = thousandths < 0 ? -thousandths : thousandths;
     std::string fraction = std::to_string(magnitude % 1000);
     fraction.insert(0, 3 - fraction.size(), '0');
-    return (thousandths < 0 ? "-" : "") + std::to_string(magnitude / 1000) + '.' + fraction;
+    std::string text(thousandths < 0 ? "-" : "");
+    text += std::to_string(magnitude / 1000);
+    text += '.';
+    text += fraction;
+    return text;
 }
 
 EXEUNT_DECL std::string seconds(std::chrono::steady_clock::duration time)

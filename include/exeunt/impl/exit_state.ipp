@@ -37,6 +37,7 @@ inline exit_failure make_failure(
 EXEUNT_DECL exit_state::exit_state(std::exception_ptr cause, bool forced)
     : cause_(std::move(cause))
     , forced_(forced ? 1 : 0)
+    , forced_by_(forced ? 1 : 0)
 {
     add(cause_, "body", {});
 }

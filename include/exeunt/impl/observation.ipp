@@ -84,7 +84,12 @@ EXEUNT_DECL void observation::begin(close_options const& options, exit_state& st
 
 EXEUNT_DECL void observation::end(exit_state& state, std::exception_ptr const& error) noexcept
 {
-    exit_state_access::observe(state, outer_);
+    // Not always the innermost: unwindings that are nested in one may end in any order.
+    for (auto** link = &exit_state_access::observed_by(state); *link; link = &(*link)->outer_)
+        if (*link == this) {
+            *link = outer_;
+            break;
+        }
     if (auto const ended = std::exchange(followed_, nullptr))
         observer_->unwinding_ended(ended->unwinding, error, ended->elapsed());
 }

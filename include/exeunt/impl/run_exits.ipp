@@ -119,15 +119,23 @@ private:
     std::array<std::string_view, 4> names_;
 };
 
+// Asio's operation_aborted, of which nothing is included here.
+inline std::exception_ptr make_cancellation() noexcept
+{
+    try {
+        throw boost::system::system_error(
+            boost::system::errc::operation_canceled, boost::system::system_category());
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
 // The last resort of an exit that cannot run, or has begun and cannot end.
 inline void run_force(exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
 {
     seen.exit_forced();
     if (e.table->filter == exit_filter::only_on_success)
-        record_failure(e,
-            std::make_exception_ptr(boost::system::system_error(
-                make_error_code(boost::system::errc::operation_canceled))),
-            list.size(), state, seen);
+        record_failure(e, make_cancellation(), list.size(), state, seen);
     try {
         e.table->force(e);
     } catch (...) {
