@@ -3,10 +3,11 @@
 #include <exeunt/async_with.hpp>
 #include <exeunt/exit_errors.hpp>
 
+#include "in_hand.hpp"
 #include "limits.hpp"
-#include "to_the_end.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -73,18 +74,23 @@ asio::awaitable<http_answer> fail(lease& upstream)
 }
 
 // A request's work with the upstream. The lease is given back before the answer is written: a peer
-// that is slow to read does not keep it.
+// that is slow to read does not keep it. All that can cancel this is a session that is told to end at
+// once: then there is no time to be graceful.
 template <class Work>
 asio::awaitable<http_answer> with_lease(connection_pool& pool, Work const& work)
 {
+    constexpr exeunt::close_options at_once{.grace = std::chrono::seconds(0)};
+    in_hand request(co_await asio::this_coro::cancellation_state);
     std::exception_ptr failure;
     try {
         co_return co_await exeunt::async_with(
+            at_once,
             [&](exeunt::async_exit_stack& stack) -> asio::awaitable<http_answer> {
-                auto& upstream = *co_await stack.async_acquire(pool.take());
+                auto const release = giving_back();
+                auto& upstream = *co_await stack.async_acquire(pool.take(), release);
                 co_return co_await work(upstream);
             },
-            to_the_end());
+            request.token());
     } catch (...) {
         failure = std::current_exception();
     }

@@ -7,7 +7,7 @@
 namespace lease_server {
 
 // What each request is answered with: the routes of the server. Never fails, and runs to its end also
-// when the caller is cancelled.
+// when the caller is told to leave; told to end at once, it is a refusal.
 asio::awaitable<http_answer> answer_to(http_request const& request, connection_pool& pool);
 
 // The answer to what is no request that could be answered.

@@ -1,7 +1,7 @@
 #include "http_peer.hpp"
 
+#include "in_hand.hpp"
 #include "limits.hpp"
-#include "to_the_end.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -66,7 +66,7 @@ asio::awaitable<http_peer::received> http_peer::read()
         }
         if (parser.is_header_done() && std::exchange(may_expect, false))
             co_await go_on_if_expected(parser.get());
-        if (told.cancelled() != asio::cancellation_type::none)
+        if (is_told(told))
             co_return result;
         auto const size = co_await stream_.async_read_some(
             input_.prepare(limits::one_read), asio::redirect_error(asio::use_awaitable, failed));
@@ -89,10 +89,12 @@ asio::awaitable<void> http_peer::go_on_if_expected(http_request const& request)
 
 asio::awaitable<bool> http_peer::write(http_answer answer)
 {
+    auto const told = co_await asio::this_coro::cancellation_state;
+    in_hand writing(told);
     said_close_ = !answer.keep_alive();
-    stream_.expires_after(limits::answer_write);
+    stream_.expires_after(is_told_at_once(told) ? limits::last_words : limits::answer_write);
     error_code failed;
-    co_await http::async_write(stream_, answer, asio::redirect_error(to_the_end(), failed));
+    co_await http::async_write(stream_, answer, asio::redirect_error(writing.token(), failed));
     co_return !failed;
 }
 
@@ -108,6 +110,11 @@ asio::awaitable<void> http_peer::hang_up()
                 asio::buffer(unread), asio::redirect_error(asio::use_awaitable, failed));
         }
     }
+    close();
+}
+
+void http_peer::close()
+{
     stream_.close();
 }
 

@@ -40,12 +40,16 @@ public:
     // long, or the caller is cancelled.
     asio::awaitable<received> read();
 
-    // Writes an answer, to the end also when the caller is cancelled. False: the peer has left.
+    // Writes an answer, to the end also when the caller is told to leave. False: it could not be
+    // written in time, or the peer has left.
     asio::awaitable<bool> write(http_answer answer);
 
     // After an answer that said so, closes in a way that lets it arrive: a socket that is closed
     // with input unread is reset, and the answer is lost. Otherwise closes at once.
     asio::awaitable<void> hang_up();
+
+    // Closes at once.
+    void close();
 
 private:
     asio::awaitable<void> go_on_if_expected(http_request const& request);

@@ -4,6 +4,7 @@
 
 #include "http_answers.hpp"
 #include "http_peer.hpp"
+#include "in_hand.hpp"
 #include "limits.hpp"
 #include "listener.hpp"
 #include "task_group.hpp"
@@ -19,21 +20,24 @@ namespace {
 // Answers one request after the other, until the peer or the server has had enough.
 //
 // Told to leave, a session drops its wait for the next request, and not the request it has in hand:
-// so it looks at its cancellation by itself, instead of being thrown out of any co_await.
+// so it looks at its cancellation by itself, instead of being thrown out of any co_await. Told to end
+// at once, what it has in hand is cancelled too.
 asio::awaitable<void> converse(http_peer& peer, connection_pool& pool, tally& count)
 {
     co_await asio::this_coro::throw_if_cancelled(false);
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_partial_cancellation());
     auto const told = co_await asio::this_coro::cancellation_state;
-    auto const leaving = [&told] { return told.cancelled() != asio::cancellation_type::none; };
 
-    for (bool go_on = true; go_on && !leaving();) {
+    for (bool go_on = true; go_on && !is_told(told);) {
         auto const received = co_await peer.read();
+        if (is_told_at_once(told))
+            break;
         http_answer answer;
         if (received.request) {
             ++count.requests;
             answer = co_await answer_to(*received.request, pool);
             answer.version(received.request->version());
-            answer.keep_alive(received.request->keep_alive() && !leaving());
+            answer.keep_alive(received.request->keep_alive() && !is_told(told));
             if (received.request->method() == http::verb::head)
                 answer.body().clear();
         } else if (received.refusal) {
@@ -60,14 +64,31 @@ asio::awaitable<void> turn_away(http_peer& peer, tally& count)
         ++count.turned_away;
 }
 
+// Waits until the answers have arrived; closes at once where that fails, or is forced.
+auto hanging_up(http_peer& peer, tally& count)
+{
+    ++count.exits_registered;
+    return exeunt::on_exit([&]() -> asio::awaitable<void> {
+        co_await peer.hang_up();
+        ++count.exits_run;
+    })
+        .named("hang up")
+        .or_force([&] {
+            peer.close();
+            ++count.exits_forced;
+        });
+}
+
 // A session: the stack owns its connection, and hangs up on every way out.
 template <class Conversation>
 asio::awaitable<void> session(tcp::socket socket, tally& count, Conversation conversation)
 {
     co_await exeunt::async_with([&](exeunt::async_exit_stack& stack) -> asio::awaitable<void> {
         auto& peer = stack.emplace<http_peer>(std::move(socket), count.http);
-        stack.push(counted(count, "hang up", [&peer] { return peer.hang_up(); }));
+        stack.push(hanging_up(peer, count));
         co_await conversation(peer);
+        if (is_told_at_once(co_await asio::this_coro::cancellation_state))
+            stack.force();
     });
 }
 
@@ -78,9 +99,10 @@ tcp::endpoint start_http(
 {
     auto& sessions = stack.emplace<task_group>(stack.get_executor());
     auto& door = stack.emplace<listener>(stack.get_executor(), port);
-    stack.push(
-        stage(count, "finish the requests in hand", [&sessions] { return sessions.leave(); }));
-    stack.push(stage(count, "stop accepting", [&door] { return door.close(); }));
+    stack.push(stage(count, "finish the requests in hand", [&sessions](auto&) {
+        return sessions.leave();
+    }).on_cut([&sessions] { sessions.hurry(); }));
+    stack.push(stage(count, "stop accepting", [&door](auto&) { return door.close(); }));
 
     door.open([&](tcp::socket socket) {
         auto const serve = [&](http_peer& peer) { return converse(peer, pool, count); };

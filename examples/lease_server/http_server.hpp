@@ -11,7 +11,8 @@
 namespace lease_server {
 
 // Starts the HTTP server; what ends it is registered on the stack: first nobody is let in any more,
-// then the requests in hand are finished, and every session ends. Returns where it listens.
+// then the requests in hand are finished, or cancelled where that is forced, and every session
+// ends. Returns where it listens.
 tcp::endpoint start_http(
     exeunt::async_exit_stack& stack, unsigned short port, connection_pool& pool, tally& count);
 

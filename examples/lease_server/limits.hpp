@@ -22,9 +22,12 @@ inline constexpr std::size_t lingering_input = 1024 * 1024;
 
 inline constexpr auto idle_session = 60s;
 inline constexpr auto answer_write = 5s;
+inline constexpr auto last_words = 100ms; // an answer that is written when the end is forced
 inline constexpr auto lingering = 500ms;
 inline constexpr auto upstream_connect = 2s;
 inline constexpr auto upstream_command = 2s;
+inline constexpr auto upstream_reset = 2s; // more: the connection is discarded
+inline constexpr auto upstream_quit = 2s; // more: it is closed without an answer
 inline constexpr auto free_lease = 2s;
 inline constexpr auto client_answer = 10s;
 

@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 #include <utility>
@@ -16,9 +17,16 @@ std::string_view const usage =
   --port N              listen on this loopback port (default: 8080 with --serve, else a free one)
   --pool N              connections to the upstream, 1 to 64 (default 8)
   --upstream HOST:PORT  use this upstream instead of the built-in one
+  --hang-after-resets N the built-in upstream answers RESET N times, and then never again
   --connections N       keep-alive connections of the own client, 1 to 256 (default 16)
   --seconds N           how long the own client drives, 1 to 3600 (default 5)
+  --grace SECONDS       how long stopping may be graceful after a signal, 0 to 3600 (default 10)
+  --timeout SECONDS     how long stopping may be graceful, whatever began it (default: no limit)
+  --trace FILE          write a picture of everything that is unwound, for a viewer of Chrome traces
   --help                show this
+
+  The first Ctrl-C, or SIGTERM, stops: everything is given back, in reverse order. The second one
+  forces: everything is given back at once. A third one kills.
 
   curl -T file http://127.0.0.1:8080/kv/name     store a value
   curl http://127.0.0.1:8080/kv/name             fetch it
@@ -39,6 +47,31 @@ Number number_of(std::string_view option, std::string_view text, Number least, N
             + " to " + std::to_string(most) + ", not '" + std::string(text) + "'");
     }
     return value;
+}
+
+// Seconds, to a thousandth: digits, perhaps a point and up to three more.
+std::chrono::milliseconds seconds_of(std::string_view option, std::string_view text)
+{
+    constexpr std::chrono::milliseconds most = std::chrono::hours(1);
+    constexpr std::string_view digits = "0123456789";
+    auto const point = std::min(text.find('.'), text.size());
+    std::string thousandths(text.substr(0, point));
+    if (point != text.size())
+        thousandths += text.substr(point + 1);
+    auto const decimals = thousandths.size() - point;
+
+    std::chrono::milliseconds::rep value = 0;
+    bool const is_number = point != 0 && decimals <= 3 && (point == text.size()) == (decimals == 0)
+        && thousandths.find_first_not_of(digits) == std::string::npos;
+    thousandths.append(3 - std::min<std::size_t>(decimals, 3), '0');
+    auto const last = thousandths.data() + thousandths.size();
+    if (!is_number || std::from_chars(thousandths.data(), last, value).ec != std::errc()
+        || value > most.count())
+    {
+        throw bad_option(std::string(option) + " takes seconds from 0 to 3600, such as 0.5, not '"
+            + std::string(text) + "'");
+    }
+    return std::chrono::milliseconds(value);
 }
 
 host_and_port host_and_port_of(std::string_view text)
@@ -123,6 +156,14 @@ options parse_options(std::span<char const* const> arguments)
             chosen.seconds = std::chrono::seconds(number.operator()<int>(1, 3600));
         } else if (option == "--upstream") {
             chosen.upstream = host_and_port_of(line.value_of(option));
+        } else if (option == "--hang-after-resets") {
+            chosen.hang_after_resets = number.operator()<std::uint64_t>(0, 1'000'000'000);
+        } else if (option == "--grace") {
+            chosen.grace = seconds_of(option, line.value_of(option));
+        } else if (option == "--timeout") {
+            chosen.timeout = seconds_of(option, line.value_of(option));
+        } else if (option == "--trace") {
+            chosen.trace = line.value_of(option);
         } else if (option == "--serve" || option == "--upstream-only" || option == "--help") {
             line.no_value(option);
             chosen.serve |= option == "--serve";
@@ -134,6 +175,8 @@ options parse_options(std::span<char const* const> arguments)
     }
     if (chosen.upstream_only && (chosen.serve || chosen.upstream))
         throw bad_option("--upstream-only goes with neither --serve nor --upstream");
+    if (chosen.upstream && chosen.hang_after_resets)
+        throw bad_option("--hang-after-resets is for the built-in upstream, without --upstream");
     if (chosen.serve && !port_given)
         chosen.port = 8080;
     return chosen;

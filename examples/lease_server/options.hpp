@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -29,6 +30,10 @@ struct options
     std::size_t connections = 16;
     std::chrono::seconds seconds{5};
     std::optional<host_and_port> upstream;
+    std::optional<std::uint64_t> hang_after_resets; // of the built-in upstream
+    std::chrono::milliseconds grace{10'000};
+    std::optional<std::chrono::milliseconds> timeout;
+    std::optional<std::string> trace; // the file
 };
 
 // The command line cannot be obeyed; what() is the one line to show.

@@ -1,9 +1,6 @@
 #include "pool.hpp"
 
 #include <exeunt/exit_stack.hpp>
-#include <exeunt/on_exit.hpp>
-
-#include "limits.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -25,25 +22,29 @@ upstream_connection* lease::operator->() const
     return place_->connection;
 }
 
-asio::awaitable<void> lease::async_exit(exeunt::exit_state& state)
+asio::awaitable<void> lease::give_back(exeunt::exit_state& state)
 {
     auto& count = pool_->count_;
-    ++count.exits_run;
-    bool as_new = false;
-    if (!state.failed()) {
-        try {
-            co_await place_->connection->reset();
-            as_new = true;
-        } catch (boost::system::system_error const&) {
-            // Whoever had the lease got what it wanted: this is the pool's own affair.
-        }
-    }
-    if (as_new) {
-        ++count.leases_in;
+    if (state.failed()) {
+        drop();
     } else {
-        pool_->discard(*place_);
-        ++count.leases_discarded;
+        co_await place_->connection->reset();
+        ++count.leases_in;
+        pool_->put_back(*place_);
     }
+    ++count.exits_run;
+}
+
+void lease::discard()
+{
+    drop();
+    ++pool_->count_.exits_forced;
+}
+
+void lease::drop()
+{
+    pool_->discard(*place_);
+    ++pool_->count_.leases_discarded;
     pool_->put_back(*place_);
 }
 
@@ -77,7 +78,8 @@ asio::awaitable<lease> connection_pool::take()
     if (!place.connection) {
         // The synchronous stack as a rollback: dismissed once there is nothing to undo.
         exeunt::exit_stack undo;
-        auto const give_up = undo.push([&] { put_back(place); });
+        auto const give_up =
+            undo.push(exeunt::on_exit([&] { put_back(place); }).named("free the place"));
         co_await connect(place);
         undo.dismiss(give_up);
     }
@@ -95,7 +97,7 @@ asio::awaitable<lease::place*> connection_pool::free_place()
     }
     waiter self{asio::steady_timer(executor_, limits::free_lease)};
     exeunt::exit_stack undo;
-    undo.push([&] { std::erase(waiting_, &self); });
+    undo.push(exeunt::on_exit([&] { std::erase(waiting_, &self); }).named("leave the queue"));
     waiting_.push_back(&self);
 
     boost::system::error_code woken;
@@ -110,12 +112,20 @@ asio::awaitable<lease::place*> connection_pool::free_place()
 asio::awaitable<void> connection_pool::connect(lease::place& where)
 {
     auto connection = co_await upstream_connection::open(where_, count_);
-    auto const quit = [&count = count_](upstream_connection& leaving) {
+    auto const quit = [&count = count_](upstream_connection& leaving) -> asio::awaitable<void> {
+        co_await leaving.quit();
         ++count.exits_run;
-        return leaving.quit();
     };
-    where.connection = &connections_.adopt(
-        std::move(connection), exeunt::on_exit(quit).named("QUIT").best_effort());
+    auto const close_it = [&count = count_](upstream_connection& leaving) {
+        leaving.close();
+        ++count.exits_forced;
+    };
+    auto leave = exeunt::on_exit(quit)
+                     .named("QUIT")
+                     .within(limits::upstream_quit)
+                     .or_force(close_it)
+                     .best_effort();
+    where.connection = &connections_.adopt(std::move(connection), std::move(leave));
     ++count_.exits_registered;
 }
 
@@ -139,19 +149,22 @@ void connection_pool::put_back(lease::place& where)
     next.wake.cancel();
 }
 
-asio::awaitable<void> connection_pool::close()
+asio::awaitable<void> connection_pool::close(exeunt::exit_state& state)
 {
-    co_await connections_.async_close();
+    co_await connections_.async_exit(state);
 }
 
 asio::awaitable<connection_pool*> start_pool(
     exeunt::async_exit_stack& stack, upstream_address where, std::size_t size, tally& count)
 {
     auto& pool = stack.emplace<connection_pool>(stack.get_executor(), where, size, count);
-    stack.push(stage(count, "QUIT to every pooled connection", [&pool] { return pool.close(); }));
+    stack.push(stage(count, "QUIT to every pooled connection",
+        [&pool](exeunt::exit_state& state) { return pool.close(state); }));
     try {
         co_await pool.open();
     } catch (boost::system::system_error const& error) {
+        if (error.code() == asio::error::operation_aborted)
+            throw; // the program is stopping
         std::ostringstream line;
         line << "cannot reach the upstream at " << where.front() << ": " << error.code().message();
         throw std::runtime_error(line.str());

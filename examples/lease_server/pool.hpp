@@ -2,7 +2,9 @@
 #define LEASE_SERVER_POOL_HPP
 
 #include <exeunt/async_exit_stack.hpp>
+#include <exeunt/on_exit.hpp>
 
+#include "limits.hpp"
 #include "tally.hpp"
 #include "upstream_connection.hpp"
 
@@ -18,16 +20,19 @@ class connection_pool;
 
 // The right to use one pooled connection.
 //
-// Acquired by `co_await stack.async_acquire(pool.take())`, it is given back by the stack: giving back
-// is its own asynchronous exit.
+// Acquired by `co_await stack.async_acquire(pool.take(), release)`, where the release is what
+// giving_back() returns.
 class lease
 {
 public:
     upstream_connection* operator->() const;
 
-    // After success the connection is reset and goes back to the pool. After a failure nobody knows
-    // in which state it is, and it is discarded; so is one that cannot be reset.
-    asio::awaitable<void> async_exit(exeunt::exit_state& state);
+    // After success the connection is reset. After a failure nobody knows in which state it is, and
+    // it is discarded.
+    asio::awaitable<void> give_back(exeunt::exit_state& state);
+
+    // The last resort: discards it.
+    void discard();
 
 private:
     friend connection_pool;
@@ -38,6 +43,8 @@ private:
         , place_(&where)
     {
     }
+
+    void drop();
 
     connection_pool* pool_;
     place* place_;
@@ -58,8 +65,9 @@ public:
     // Fails with a system_error.
     asio::awaitable<lease> take();
 
-    // Says QUIT on every connection. All leases are back.
-    asio::awaitable<void> close();
+    // Says QUIT on every connection, as a part of the unwinding that this is the state of. All leases
+    // are back.
+    asio::awaitable<void> close(exeunt::exit_state& state);
 
 private:
     friend lease;
@@ -78,6 +86,17 @@ private:
     std::vector<lease::place*> free_;
     std::deque<waiter*> waiting_;
 };
+
+// How a lease is given back. That is the pool's own affair: whoever had the lease got what it wanted.
+inline auto giving_back()
+{
+    return exeunt::on_exit(
+        [](lease& held, exeunt::exit_state& state) { return held.give_back(state); })
+        .named("RESET")
+        .within(limits::upstream_reset)
+        .or_force([](lease& held) { held.discard(); })
+        .best_effort();
+}
 
 // A pool, open, that the stack closes. Throws std::runtime_error, with one clear line, if the
 // upstream cannot be reached.

@@ -28,7 +28,7 @@ std::uint64_t leaked_connections(tally const& count)
 
 std::uint64_t exits_never_run(tally const& count)
 {
-    return count.exits_registered - count.exits_run - count.exits_dismissed;
+    return count.exits_registered - count.exits_run - count.exits_forced - count.exits_dismissed;
 }
 
 // A line of the table: a title, then numbers with their names.
@@ -61,6 +61,61 @@ void connections_row(std::ostream& out, std::string_view title, connection_tally
     row(out, title).cell("opened", count.opened).cell("closed", count.closed);
 }
 
+void print_traffic(std::ostream& out, tally const& count)
+{
+    if (count.http.opened != 0 || count.pooled.opened != 0) {
+        row(out, "requests").cell("read", count.requests).cell("answered", answered(count));
+        for (auto const& [status, answers] : count.answers)
+            row(out, "").cell("with " + std::to_string(status), answers);
+        row(out, "leases")
+            .cell("out", count.leases_out)
+            .cell("in", count.leases_in)
+            .cell("discarded", count.leases_discarded)
+            .cell("leaked", leaked_leases(count));
+        connections_row(out, "HTTP connections", count.http);
+        if (count.turned_away != 0)
+            row(out, "").cell("turned away", count.turned_away);
+        connections_row(out, "pooled connections", count.pooled);
+    }
+    if (count.upstream.opened != 0)
+        connections_row(out, "upstream's side", count.upstream);
+}
+
+void print_clients(std::ostream& out, tally const& count)
+{
+    if (count.client_requests == 0)
+        return;
+    row(out, "own client")
+        .cell("requests", count.client_requests)
+        .cell("as expected", count.client_answers)
+        .cell("refused", count.client_refused);
+    row(out, "")
+        .cell("hung up", count.client_hung_up)
+        .cell("cut", count.client_cut)
+        .cell("surprises", count.client_surprises);
+}
+
+// Each of these tables ends in an empty line.
+void print_stages(std::ostream& out, tally const& count)
+{
+    for (auto const& stage : count.stages) {
+        out << "  " << std::left << std::setw(34) << stage.name << std::right << std::fixed
+            << std::setprecision(1) << std::setw(10) << milliseconds(stage.took).count() << " ms\n";
+    }
+    out << '\n';
+}
+
+void print_bad_endings(std::ostream& out, witness const& seen)
+{
+    for (auto const& [name, how] : seen.bad_endings) {
+        out << "  " << std::left << std::setw(34) << name << std::right << std::setw(6) << how.cut
+            << " cut  " << std::setw(6) << how.forced << " forced  " << std::setw(6) << how.failed
+            << " failed\n";
+    }
+    if (!seen.bad_endings.empty())
+        out << '\n';
+}
+
 } // namespace
 
 std::uint64_t leaked(tally const& count, witness const& seen)
@@ -82,43 +137,16 @@ std::string progress_line(tally const& count, std::uint64_t requests_per_second)
 
 void print_report(std::ostream& out, tally const& count, witness const& seen)
 {
-    if (count.http.opened != 0 || count.pooled.opened != 0) {
-        row(out, "requests").cell("read", count.requests).cell("answered", answered(count));
-        for (auto const& [status, answers] : count.answers)
-            row(out, "").cell("with " + std::to_string(status), answers);
-        row(out, "leases")
-            .cell("out", count.leases_out)
-            .cell("in", count.leases_in)
-            .cell("discarded", count.leases_discarded)
-            .cell("leaked", leaked_leases(count));
-        connections_row(out, "HTTP connections", count.http);
-        if (count.turned_away != 0)
-            row(out, "").cell("turned away", count.turned_away);
-        connections_row(out, "pooled connections", count.pooled);
-    }
-    if (count.upstream.opened != 0)
-        connections_row(out, "upstream's side", count.upstream);
+    print_traffic(out, count);
     row(out, "exits")
         .cell("registered", count.exits_registered)
         .cell("run", count.exits_run)
-        .cell("dismissed", count.exits_dismissed)
-        .cell("abandoned", seen.abandoned);
-    if (count.client_requests != 0) {
-        row(out, "own client")
-            .cell("requests", count.client_requests)
-            .cell("as expected", count.client_answers)
-            .cell("refused", count.client_refused);
-        row(out, "")
-            .cell("hung up", count.client_hung_up)
-            .cell("cut", count.client_cut)
-            .cell("surprises", count.client_surprises);
-    }
+        .cell("forced", count.exits_forced);
+    row(out, "").cell("dismissed", count.exits_dismissed).cell("abandoned", seen.abandoned);
+    print_clients(out, count);
     out << '\n';
-    for (auto const& stage : count.stages) {
-        out << "  " << std::left << std::setw(34) << stage.name << std::right << std::fixed
-            << std::setprecision(1) << std::setw(10) << milliseconds(stage.took).count() << " ms\n";
-    }
-    out << '\n';
+    print_stages(out, count);
+    print_bad_endings(out, seen);
     if (seen.unreceived != 0)
         out << seen.unreceived << " failed goodbyes, the first: " << seen.first_unreceived << '\n';
     if (count.client_surprises != 0)

@@ -1,6 +1,7 @@
 #ifndef LEASE_SERVER_TALLY_HPP
 #define LEASE_SERVER_TALLY_HPP
 
+#include <exeunt/exit_state.hpp>
 #include <exeunt/on_exit.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -30,7 +31,8 @@ struct tally
 {
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     bool started = false;
-    bool stopping = false;
+    bool stopping = false; // a signal has come ...
+    std::chrono::steady_clock::time_point stopping_since; // ... at this time
 
     std::uint64_t requests = 0; // read whole
     std::map<unsigned, std::uint64_t> answers; // written whole, by status
@@ -46,6 +48,7 @@ struct tally
 
     std::uint64_t exits_registered = 0;
     std::uint64_t exits_run = 0;
+    std::uint64_t exits_forced = 0; // the force instead, or after a run that did not succeed
     std::uint64_t exits_dismissed = 0;
 
     std::uint64_t client_requests = 0;
@@ -117,25 +120,19 @@ private:
     std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
-using operation = std::function<asio::awaitable<void>()>;
+using operation = std::function<asio::awaitable<void>(exeunt::exit_state&)>;
 
-// An exit with a name, made of an asynchronous operation: the table knows whether it was run.
-inline auto counted(tally& count, char const* name, operation undo)
-{
-    ++count.exits_registered;
-    return exeunt::on_exit([&count, undo = std::move(undo)]() -> asio::awaitable<void> {
-        ++count.exits_run;
-        co_await undo();
-    }).named(name);
-}
-
-// One stage of the shutdown: a counted exit, and how long it took.
+// One stage of the shutdown: an exit with a name. The table knows whether it was run, and how long
+// that took.
 inline auto stage(tally& count, char const* name, operation undo)
 {
-    return counted(count, name, [&count, name, undo = std::move(undo)]() -> asio::awaitable<void> {
+    ++count.exits_registered;
+    return exeunt::on_exit([&count, name, undo = std::move(undo)](
+                               exeunt::exit_state& state) -> asio::awaitable<void> {
+        ++count.exits_run;
         stopwatch const measured(count, name);
-        co_await undo();
-    });
+        co_await undo(state);
+    }).named(name);
 }
 
 } // namespace lease_server

@@ -27,9 +27,12 @@ public:
 
     std::size_t size() const { return tasks_.size(); }
 
-    // Cancels every task and completes when the last one has ended. Throws the first failure of a
-    // task that was not a cancellation.
+    // Tells every task to leave (`partial`) and completes when the last one has ended, also when it
+    // is cancelled itself. Throws the first failure of a task that was not a cancellation.
     asio::awaitable<void> leave();
+
+    // Tells every task to end at once (`terminal`).
+    void hurry();
 
 private:
     struct task
@@ -39,6 +42,7 @@ private:
     };
 
     asio::awaitable<void> run(task& self, asio::awaitable<void> work);
+    void tell_all(asio::cancellation_type what);
 
     asio::any_io_executor executor_;
     std::list<task> tasks_;

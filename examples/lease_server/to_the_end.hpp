@@ -8,8 +8,8 @@ namespace lease_server {
 
 namespace asio = boost::asio;
 
-// The token of work that runs to its end although the coroutine that awaits it is cancelled: it
-// carries no cancellation. A request in hand when the server stops is such work.
+// The token of an operation that runs to its end although the coroutine that awaits it is cancelled:
+// it carries no cancellation.
 inline auto to_the_end()
 {
     return asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);

@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <array>
 #include <charconv>
 #include <optional>
 #include <string>
@@ -20,7 +21,12 @@ namespace lease_server {
 
 namespace {
 
-using store = std::unordered_map<std::string, std::string>;
+// What all connections share.
+struct store
+{
+    std::unordered_map<std::string, std::string> values;
+    std::optional<std::uint64_t> resets_left; // and then it hangs
+};
 
 // The first word of a line, which loses it.
 std::string_view next_word(std::string_view& line)
@@ -44,9 +50,9 @@ std::optional<std::size_t> size_of_value(std::string_view word)
 class upstream_session
 {
 public:
-    upstream_session(tcp::socket socket, store& values, tally& count)
+    upstream_session(tcp::socket socket, store& shared, tally& count)
         : socket_(std::move(socket))
-        , values_(values)
+        , shared_(shared)
         , counted_(count.upstream)
     {
     }
@@ -57,6 +63,8 @@ public:
         while (!finished_) {
             auto const line = co_await read_line();
             auto const answer = co_await obey(line);
+            if (hangs_)
+                co_await ignore_all();
             co_await asio::async_write(socket_, asio::buffer(answer), asio::use_awaitable);
         }
     }
@@ -75,8 +83,8 @@ private:
     {
         auto const command = next_word(line);
         if (command == "GET") {
-            auto const found = values_.find(std::string(line));
-            if (found == values_.end())
+            auto const found = shared_.values.find(std::string(line));
+            if (found == shared_.values.end())
                 co_return "NONE\n";
             auto const& value = found->second;
             co_return "VALUE " + std::to_string(value.size()) + '\n' + value + '\n';
@@ -87,13 +95,18 @@ private:
             if (key.empty() || !size)
                 co_return refuse("SET takes a key and a size");
             auto value = co_await read_value(*size);
-            if (values_.size() >= limits::stored_keys && !values_.contains(key))
+            auto& values = shared_.values;
+            if (values.size() >= limits::stored_keys && !values.contains(key))
                 co_return refuse("the store is full");
-            values_.insert_or_assign(std::move(key), std::move(value));
+            values.insert_or_assign(std::move(key), std::move(value));
             co_return "STORED\n";
         }
-        if (command == "RESET")
+        if (command == "RESET") {
+            hangs_ = shared_.resets_left == 0U;
+            if (shared_.resets_left && !hangs_)
+                --*shared_.resets_left;
             co_return "READY\n";
+        }
         if (command == "QUIT") {
             finished_ = true;
             co_return "BYE\n";
@@ -113,6 +126,13 @@ private:
         co_return value;
     }
 
+    // Reads until the client has left, which is an error.
+    asio::awaitable<void> ignore_all()
+    {
+        for (std::array<char, 512> ignored;;)
+            co_await socket_.async_read_some(asio::buffer(ignored), asio::use_awaitable);
+    }
+
     std::string refuse(std::string const& why)
     {
         finished_ = true;
@@ -120,15 +140,16 @@ private:
     }
 
     tcp::socket socket_;
-    store& values_;
+    store& shared_;
     open_connection counted_;
     std::string received_;
     bool finished_ = false;
+    bool hangs_ = false;
 };
 
-asio::awaitable<void> serve(tcp::socket socket, store& values, tally& count)
+asio::awaitable<void> serve(tcp::socket socket, store& shared, tally& count)
 {
-    upstream_session session(std::move(socket), values, count);
+    upstream_session session(std::move(socket), shared, count);
     try {
         co_await session.run();
     } catch (boost::system::system_error const&) {
@@ -138,15 +159,17 @@ asio::awaitable<void> serve(tcp::socket socket, store& values, tally& count)
 
 } // namespace
 
-tcp::endpoint start_upstream(exeunt::async_exit_stack& stack, unsigned short port, tally& count)
+tcp::endpoint start_upstream(exeunt::async_exit_stack& stack, unsigned short port,
+    std::optional<std::uint64_t> hang_after_resets, tally& count)
 {
-    auto& values = stack.emplace<store>();
+    auto& shared = stack.emplace<store>();
+    shared.resets_left = hang_after_resets;
     auto& sessions = stack.emplace<task_group>(stack.get_executor());
     auto& door = stack.emplace<listener>(stack.get_executor(), port);
-    stack.push(stage(count, "stop the upstream", [&sessions] { return sessions.leave(); }));
-    stack.push(stage(count, "close the upstream's door", [&door] { return door.close(); }));
+    stack.push(stage(count, "stop the upstream", [&sessions](auto&) { return sessions.leave(); }));
+    stack.push(stage(count, "close the upstream's door", [&door](auto&) { return door.close(); }));
 
-    door.open([&](tcp::socket socket) { sessions.spawn(serve(std::move(socket), values, count)); });
+    door.open([&](tcp::socket socket) { sessions.spawn(serve(std::move(socket), shared, count)); });
     return door.where();
 }
 

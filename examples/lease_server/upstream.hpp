@@ -7,6 +7,9 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <cstdint>
+#include <optional>
+
 namespace lease_server {
 
 using tcp = asio::ip::tcp;
@@ -20,8 +23,12 @@ using tcp = asio::ip::tcp;
 //     QUIT                                BYE       and the connection ends
 //     anything else                       ERROR <why>, and the connection ends
 //
+// If it is to hang after so many RESETs, a connection that sends one more is answered nothing from
+// then on.
+//
 // Starts it; what ends it is registered on the stack. Returns where it listens.
-tcp::endpoint start_upstream(exeunt::async_exit_stack& stack, unsigned short port, tally& count);
+tcp::endpoint start_upstream(exeunt::async_exit_stack& stack, unsigned short port,
+    std::optional<std::uint64_t> hang_after_resets, tally& count);
 
 } // namespace lease_server
 

@@ -85,14 +85,19 @@ asio::awaitable<void> upstream_connection::set(std::string_view key, std::string
 
 asio::awaitable<void> upstream_connection::reset()
 {
-    co_await send("RESET\n");
+    co_await send_unlimited("RESET\n");
     co_await expect("READY");
 }
 
 asio::awaitable<void> upstream_connection::quit()
 {
-    co_await send("QUIT\n");
+    co_await send_unlimited("QUIT\n");
     co_await expect("BYE");
+}
+
+void upstream_connection::close()
+{
+    stream_.close();
 }
 
 asio::awaitable<void> upstream_connection::set_without_its_value(std::string_view key)
@@ -103,6 +108,12 @@ asio::awaitable<void> upstream_connection::set_without_its_value(std::string_vie
 asio::awaitable<void> upstream_connection::send(std::string command)
 {
     stream_.expires_after(limits::upstream_command); // for the answer too
+    co_await asio::async_write(stream_, asio::buffer(command), asio::use_awaitable);
+}
+
+asio::awaitable<void> upstream_connection::send_unlimited(std::string command)
+{
+    stream_.expires_never();
     co_await asio::async_write(stream_, asio::buffer(command), asio::use_awaitable);
 }
 

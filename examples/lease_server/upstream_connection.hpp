@@ -24,8 +24,9 @@ using upstream_address = std::vector<tcp::endpoint>;
 // Throws std::runtime_error, with one clear line.
 asio::awaitable<upstream_address> resolve(host_and_port where);
 
-// The client's side of one connection to the upstream. One command at a time, each with a deadline;
-// what goes wrong is a system_error, after which the connection is good for nothing.
+// The client's side of one connection to the upstream. One command at a time; what goes wrong is a
+// system_error, after which the connection is good for nothing. Commands have a deadline, but for
+// those that give something back: the exits that they are have a limit.
 class upstream_connection
 {
 public:
@@ -39,6 +40,8 @@ public:
 
     asio::awaitable<void> quit();
 
+    void close();
+
     // For requests that fail on purpose: nobody can tell what the next command would get to read.
     asio::awaitable<void> set_without_its_value(std::string_view key);
 
@@ -46,6 +49,7 @@ private:
     upstream_connection(boost::beast::tcp_stream stream, tally& count);
 
     asio::awaitable<void> send(std::string command);
+    asio::awaitable<void> send_unlimited(std::string command);
     asio::awaitable<std::string> answer();
     asio::awaitable<void> expect(std::string_view answer);
     asio::awaitable<std::string> value(std::size_t size);

@@ -17,6 +17,27 @@ std::string message_of(std::exception_ptr failure)
     }
 }
 
+void witness::exit_began(exeunt::exit_view const&) noexcept
+{
+    ++begun;
+}
+
+void witness::exit_cut(exeunt::exit_view const& exit, duration) noexcept
+{
+    ++bad_endings[std::string(exit.name)].cut;
+}
+
+void witness::exit_forced(exeunt::exit_view const& exit, duration) noexcept
+{
+    ++bad_endings[std::string(exit.name)].forced;
+}
+
+void witness::exit_ended(exeunt::exit_view const& exit, std::exception_ptr error, duration) noexcept
+{
+    if (error)
+        ++bad_endings[std::string(exit.name)].failed;
+}
+
 void witness::stack_abandoned(std::size_t count, std::span<std::string_view const>) noexcept
 {
     abandoned += count;
