@@ -1,26 +1,31 @@
-// Which cleanup is it that hangs? pending() tells while the stack closes. And an observer hears what
-// no caller can be told.
+// Which cleanup is it that hangs? pending() tells while the stack closes. An observer hears what no
+// caller can be told; one that logs writes down every step.
 
 #include <exeunt/async_exit_stack.hpp>
 #include <exeunt/exit_observer.hpp>
+#include <exeunt/log_observer.hpp>
 #include <exeunt/on_exit.hpp>
 
 #include "show.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <exception>
+#include <iostream>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace asio = boost::asio;
+using namespace std::chrono_literals;
 
 // [observer]
 class note_taker : public exeunt::exit_observer
@@ -43,6 +48,20 @@ public:
     }
 };
 // [/observer]
+
+void close_with_a_log()
+{
+    // [log]
+    exeunt::log_observer log(std::cout); // outlives the context
+    asio::io_context context;
+    exeunt::async_exit_stack stack(context, {.observer = &log});
+    asio::steady_timer answer(context, 1h); // nobody will answer
+    stack.push(exeunt::on_exit([] { show("saved"); }).named("save"));
+    stack.push(exeunt::on_exit(answer.async_wait(asio::deferred)).named("quit").within(20ms));
+    stack.async_close([](std::exception_ptr failure) { show(failure ? "failed" : "closed"); });
+    context.run();
+    // [/log]
+}
 
 int main()
 {
@@ -79,6 +98,8 @@ int main()
             exeunt::on_exit([]() -> asio::awaitable<void> { co_return; }).named("farewell"));
     } // destroyed without having been closed
 
+    close_with_a_log();
+
     return expect_shown({
         "wave failed: nobody there",
         "running: wait for the audience",
@@ -86,5 +107,7 @@ int main()
         "last",
         "closed",
         "1 lost, the first: farewell",
+        "saved",
+        "failed",
     });
 }
