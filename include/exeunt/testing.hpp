@@ -36,6 +36,7 @@ public:
     time_point now() const { return time_.now(); }
 
     /// Lets this much time pass. What was due is posted to its executor: run the context to see it.
+    /** `std::bad_alloc` where something could not be posted: that stays due, and nothing else is lost. */
     void advance(duration time) { time_.advance(time); }
 
 private:

@@ -344,12 +344,11 @@ BOOST_AUTO_TEST_CASE(observer_of_a_release_that_comes_too_late_hears_an_unwindin
 {
     outcome_of<int*> got;
     auto source = script("source").posted();
-    stack.async_acquire(
-        [&]() -> asio::awaitable<int> {
-            co_await source.async_operation(asio::use_awaitable);
-            co_return 7;
-        }(),
-        exeunt::on_exit([](int&) {}).named("release"), into(got));
+    auto const obtain = [&]() -> asio::awaitable<int> {
+        co_await source.async_operation(asio::use_awaitable);
+        co_return 7;
+    };
+    stack.async_acquire(obtain(), exeunt::on_exit([](int&) {}).named("release"), into(got));
     stack.async_close(into(result));
     drive();
     got.expect_stack_closed();

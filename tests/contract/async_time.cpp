@@ -2,8 +2,8 @@
 #include <exeunt/async_with.hpp>
 #include <exeunt/testing.hpp>
 
-#include "support/async_fixture.hpp"
 #include "support/probe.hpp"
+#include "support/time_fixture.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -19,50 +19,6 @@ using namespace support;
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr auto terminal = asio::cancellation_type::terminal;
-
-struct time_fixture : async_fixture
-{
-    exeunt::manual_clock clock{context};
-    asio::cancellation_signal signal;
-
-    void fresh()
-    {
-        stack = async_exit_stack(context);
-        log.clear();
-        result = {};
-    }
-
-    void begin_close()
-    {
-        result = {};
-        stack.async_close(asio::bind_cancellation_slot(signal.slot(), into(result)));
-        drive();
-    }
-
-    void advance(std::chrono::steady_clock::duration time)
-    {
-        clock.advance(time);
-        drive();
-    }
-
-    void emit()
-    {
-        signal.emit(terminal);
-        drive();
-    }
-
-    // Its force notes "^name".
-    auto forceable(scripted_exit const& exit, shape s)
-    {
-        return in_async_shape(exit, s, [&](auto callable) {
-            return stack.push(exeunt::on_exit(std::move(callable))
-                                  .named(exit.name())
-                                  .or_force([this, name = exit.name()] { log("^" + name); }));
-        });
-    }
-};
 
 std::string reported(std::exception_ptr const& error)
 {

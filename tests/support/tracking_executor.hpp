@@ -21,6 +21,7 @@ namespace support {
 class executor_record
 {
 public:
+    std::atomic<long> copies{0};
     std::atomic<long> works{0}; // copies that track outstanding work
     std::atomic<long> submits{0}; // functions given to execute()
     std::atomic<bool> closed{false}; // from now on, what is submitted counts as a misuse
@@ -170,6 +171,7 @@ private:
 
     void count(long change) const noexcept
     {
+        record_->copies += change;
         if (tracked_)
             record_->works += change;
     }

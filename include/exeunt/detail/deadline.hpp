@@ -1,6 +1,7 @@
 #ifndef EXEUNT_DETAIL_DEADLINE_HPP
 #define EXEUNT_DETAIL_DEADLINE_HPP
 
+#include <exeunt/detail/handover.hpp>
 #include <exeunt/detail/manual_time.hpp>
 
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -114,7 +115,7 @@ private:
         wait_handler(wait_handler&&) noexcept = default;
         ~wait_handler()
         {
-            if (waiting_)
+            if (waiting_ && !handover::take_back(waiting_.get()))
                 waiting_->lost();
         }
         allocator_type get_allocator() const noexcept { return {}; }
@@ -131,29 +132,29 @@ private:
     {
     public:
         explicit manual_waiter(std::shared_ptr<deadline> waiting) noexcept
-            : handler_(std::move(waiting))
+            : waiting_(std::move(waiting))
         {
         }
-        void reached() override
+        ~manual_waiter() override
         {
-            auto const executor = handler_->executor();
-            asio::post(executor, std::move(handler_->handler));
-            handler_.reset();
+            if (waiting_)
+                waiting_->lost();
+        }
+        bool reached() noexcept override
+        {
+            handover here(waiting_.get());
+            try {
+                asio::post(waiting_->executor_, wait_handler(waiting_));
+            } catch (...) {
+            }
+            if (here.came_back())
+                return false;
+            waiting_.reset();
+            return true;
         }
 
     private:
-        struct held
-        {
-            explicit held(std::shared_ptr<deadline> waiting) noexcept
-                : deadline_(waiting.get())
-                , handler(std::move(waiting))
-            {
-            }
-            Executor executor() const { return deadline_->executor_; }
-            deadline* deadline_;
-            wait_handler handler;
-        };
-        std::optional<held> handler_;
+        std::shared_ptr<deadline> waiting_;
     };
 
     void ended()

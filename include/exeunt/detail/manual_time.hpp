@@ -9,10 +9,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
-#include <vector>
 
 namespace exeunt::detail {
 
@@ -32,7 +33,8 @@ public:
     {
     public:
         virtual ~waiter() = default;
-        virtual void reached() = 0;
+        // False where there was no memory to say so: to be called again.
+        virtual bool reached() noexcept = 0;
     };
 
     explicit manual_time(asio::execution_context& context)
@@ -64,24 +66,31 @@ public:
     // `name` stands for the wait in what follows: an address may be used again.
     void wait(time_point until, std::unique_ptr<waiter> waiting, std::uint64_t& name)
     {
+        waits one;
+        one.push_back({until, 0, std::move(waiting)});
         {
             std::lock_guard const lock(mutex_);
-            name = ++last_name_;
+            one.front().name = name = ++last_name_;
             if (now_ < until)
-                return waiting_.push_back({until, name, std::move(waiting)});
+                return waiting_.splice(waiting_.end(), one);
         }
-        waiting->reached();
+        reach(one);
+        put_back(one);
     }
 
-    // A waiter that is called off is reached at once.
-    void call_off(std::uint64_t waiting)
+    // A waiter that is called off is reached at once, or, without memory, when the time advances.
+    void call_off(std::uint64_t waiting) noexcept
     {
-        if (auto const found = take(waiting))
-            found->reached();
+        waits one = take(waiting);
+        if (one.empty())
+            return;
+        one.front().until = time_point::min();
+        reach(one);
+        put_back(one);
     }
 
     // A waiter that is forgotten is destroyed uncalled.
-    void forget(std::uint64_t waiting) { static_cast<void>(take(waiting)); }
+    void forget(std::uint64_t waiting) noexcept { static_cast<void>(take(waiting)); }
 
     void advance(duration time)
     {
@@ -89,9 +98,16 @@ public:
             std::lock_guard const lock(mutex_);
             now_ += time;
         }
-        // One by one: it needs no memory, and what is reached may begin other waits.
-        while (auto const due = take_due())
-            due->reached();
+        waits refused;
+        // One by one: what is reached may begin other waits, or forget some.
+        for (waits due = take_due(); !due.empty(); due = take_due()) {
+            reach(due);
+            refused.splice(refused.end(), due);
+        }
+        if (refused.empty())
+            return;
+        put_back(refused);
+        throw std::bad_alloc();
     }
 
 private:
@@ -102,38 +118,54 @@ private:
         std::unique_ptr<waiter> waiting;
     };
 
-    std::unique_ptr<waiter> take(std::uint64_t waiting)
+    // Its nodes go from one to another without memory.
+    using waits = std::list<entry>;
+
+    // Leaves in the list what has to be called again.
+    static void reach(waits& one) noexcept
+    {
+        if (one.front().waiting->reached())
+            one.clear();
+    }
+
+    void put_back(waits& refused) noexcept
     {
         std::lock_guard const lock(mutex_);
-        auto const found = std::find_if(waiting_.begin(), waiting_.end(),
-            [waiting](entry const& each) { return each.name == waiting; });
-        return found == waiting_.end() ? nullptr : take(found);
+        waiting_.splice(waiting_.end(), refused);
+    }
+
+    waits take(std::uint64_t waiting) noexcept
+    {
+        std::lock_guard const lock(mutex_);
+        return take(std::find_if(waiting_.begin(), waiting_.end(),
+            [waiting](entry const& each) { return each.name == waiting; }));
     }
 
     // The wait that ends first of those whose time has come.
-    std::unique_ptr<waiter> take_due()
+    waits take_due() noexcept
     {
         std::lock_guard const lock(mutex_);
         auto const first = std::min_element(waiting_.begin(), waiting_.end(),
             [](entry const& a, entry const& b) { return a.until < b.until; });
-        return first == waiting_.end() || now_ < first->until ? nullptr : take(first);
+        return take(first == waiting_.end() || now_ < first->until ? waiting_.end() : first);
     }
 
-    std::unique_ptr<waiter> take(std::vector<entry>::iterator of)
+    waits take(waits::iterator of) noexcept
     {
-        auto taken = std::move(of->waiting);
-        waiting_.erase(of);
+        waits taken;
+        if (of != waiting_.end())
+            taken.splice(taken.end(), waiting_, of);
         return taken;
     }
 
-    void shutdown() override { auto const gone = std::move(waiting_); }
+    void shutdown() override { waits const gone = std::move(waiting_); }
 
     // No context is looked at as long as no test has asked for it.
     static inline std::atomic<bool> in_use_{false};
 
     mutable std::mutex mutex_;
     time_point now_ = std::chrono::steady_clock::now();
-    std::vector<entry> waiting_;
+    waits waiting_;
     std::uint64_t last_name_ = 0;
 };
 

@@ -575,7 +575,8 @@ private:
     enum class initiation : unsigned char { calling, returned, completed };
 
     [[no_unique_address]] allocator allocator_;
-    asio::executor_work_guard<executor_type> work_;
+    // A work guard that has been reset still holds its executor.
+    std::optional<asio::executor_work_guard<executor_type>> work_;
     asio::executor_work_guard<handler_executor> handler_work_;
     std::optional<Handler> handler_;
     asio::associated_cancellation_slot_t<Handler> slot_;
