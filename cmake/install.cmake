@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/exeunt)
 
-install(TARGETS exeunt exeunt_compiled EXPORT exeunt-targets FILE_SET HEADERS)
+install(TARGETS exeunt exeunt_compiled exeunt_beast exeunt_ssl EXPORT exeunt-targets FILE_SET HEADERS)
 install(EXPORT exeunt-targets NAMESPACE exeunt:: DESTINATION ${package_dir})
 
 configure_package_config_file(cmake/exeunt-config.cmake.in exeunt-config.cmake

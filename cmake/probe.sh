@@ -88,6 +88,15 @@ want_boost_context()
     done
 }
 
+# OpenSSL: a peer for the tests, and what exeunt::ssl needs.
+want_openssl()
+{
+    want openssl openssl
+    if [ -z "${CMAKE_TOOLCHAIN_FILE-}${OPENSSL_ROOT_DIR-}${CMAKE_PREFIX_PATH-}" ]; then
+        [ -f /usr/include/openssl/ssl.h ] || wanted="$wanted libssl-dev"
+    fi
+}
+
 # How to become root without being asked where nobody can answer; fails if there is no way.
 root_prefix()
 {

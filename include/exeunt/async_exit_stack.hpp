@@ -23,7 +23,13 @@ namespace exeunt {
 namespace detail {
 template <class Executor, class Body>
 class with_base;
-}
+template <class Executor>
+class group_base;
+} // namespace detail
+
+struct group_options;
+template <class Executor>
+class basic_exit_group;
 
 /// A stack of exits, synchronous and asynchronous, that run one after the other, newest first.
 /**
@@ -230,6 +236,15 @@ public:
     {
         return detail::enter_any<Executor>(
             this->registrable(), std::forward<Context>(context), where);
+    }
+
+    /// Registers a group: an exit whose own exits unwind concurrently. Needs `<exeunt/exit_group.hpp>`.
+    /** Returns the group, which the stack owns. */
+    template <class Options = group_options>
+    basic_exit_group<Executor>& push_group(
+        Options options = {}, source_location where = source_location::current())
+    {
+        return enter(basic_exit_group<Executor>(get_executor(), options), where);
     }
 
     /// Forgets an exit without running it; what it holds is destroyed at once.
@@ -496,6 +511,10 @@ public:
 private:
     template <class, class>
     friend class detail::with_base;
+    template <class>
+    friend class detail::group_base;
+    template <class>
+    friend class basic_exit_group;
     template <class>
     friend class basic_async_exit_stack;
 

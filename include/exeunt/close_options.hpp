@@ -24,7 +24,8 @@ struct close_options
     duration grace = std::chrono::seconds(10);
 
     /// The observer hears of an asynchronous exit that has been waited for this long, and again each
-    /// time that this much more has passed. At least a millisecond.
+    /// time that this much more has passed. At least a millisecond. Without limit: as it is in the stack
+    /// that this one is nested in.
     duration report_after = duration::max();
 
     /// Of several failures the primary alone comes out, unwrapped, so that its type still matches a

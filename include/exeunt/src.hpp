@@ -15,6 +15,7 @@
 #include <exeunt/impl/observation.ipp>
 #include <exeunt/impl/progress_observer.ipp>
 #include <exeunt/impl/run_exits.ipp>
+#include <exeunt/impl/service.ipp>
 #include <exeunt/impl/trace_observer.ipp>
 
 #endif // EXEUNT_SRC_HPP

@@ -29,7 +29,7 @@ layers_with()
     mkdir -p "$scratch/exeunt/impl"
     (
         cd "$scratch/exeunt"
-        touch first.hpp second.hpp upper.hpp tool_a.hpp tool_b.hpp impl/first.ipp
+        touch first.hpp second.hpp upper.hpp tool_a.hpp tool_b.hpp more.hpp impl/first.ipp
         printf '#include <exeunt/%s.hpp>\n' first second upper tool_a tool_b >exeunt.hpp
         echo '#include <exeunt/impl/first.ipp>' >src.hpp
         echo '#include <exeunt/second.hpp>' >impl/first.ipp
@@ -42,6 +42,7 @@ layers_with()
 1 upper.hpp
 tool tool_a.hpp
 tool tool_b.hpp
+optional more.hpp
 roof exeunt.hpp
 roof src.hpp
 END
@@ -53,6 +54,8 @@ expect 'upper.hpp stands on a floor above' layers_with first.hpp '#include <exeu
 expect 'upper.hpp stands on a floor above' layers_with impl/first.ipp '#include <exeunt/upper.hpp>'
 expect 'further down in the map' layers_with first.hpp '# include <exeunt/second.hpp>'
 expect 'tools never include each other' layers_with tool_b.hpp '#include <exeunt/tool_a.hpp>'
+expect 'tools never include each other' layers_with more.hpp '#include <exeunt/tool_a.hpp>'
+expect 'without what is optional' layers_with exeunt.hpp '#include <exeunt/more.hpp>'
 expect 'nothing includes a roof' layers_with upper.hpp '#include <exeunt/exeunt.hpp>'
 expect 'by its own header' layers_with second.hpp '#include <exeunt/impl/first.ipp>'
 expect 'other.hpp: not in the layer map' layers_with other.hpp '#include <exeunt/first.hpp>'

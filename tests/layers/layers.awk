@@ -34,6 +34,8 @@ function check(from, to) {
             fault(to " is included by its own header and by src.hpp alone")
         return
     }
+    if ((from in roof) && (to in optional))
+        fault("a roof stands without what is optional: " to)
     if (!is_mapped(to) || (from in roof)) return
     if (to in roof)
         fault("nothing includes a roof: " to)
@@ -48,9 +50,10 @@ function check(from, to) {
 FILENAME == map {
     if (NF == 2 && $1 !~ /^#/) {
         place[$2] = NR
-        if ($1 == "tool") tool[$2] = 1
+        if ($1 == "tool" || $1 == "optional") tool[$2] = 1
+        if ($1 == "optional") optional[$2] = 1
         if ($1 == "roof") roof[$2] = 1
-        floor[$2] = $1 == "tool" ? 3 : $1 == "roof" ? 4 : $1 + 0
+        floor[$2] = ($2 in tool) ? 3 : $1 == "roof" ? 4 : $1 + 0
     }
     next
 }
@@ -81,7 +84,7 @@ END {
             complain(file ": not in the layer map")
         if (file ~ /\.ipp$/ && !(("src.hpp", file) in included))
             complain(file ": missing in src.hpp")
-        if (file ~ /^[a-z_]+\.hpp$/ && !(file in roof) && !(("exeunt.hpp", file) in included))
+        if (file ~ /^[a-z_]+\.hpp$/ && !(file in roof) && !(file in optional) && !(("exeunt.hpp", file) in included))
             complain(file ": missing in exeunt.hpp")
     }
     for (file in floor)

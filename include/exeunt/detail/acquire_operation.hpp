@@ -90,18 +90,21 @@ public:
     template <class First, class... Rest>
     void operator()(First&& first, Rest&&... rest)
     {
-        constexpr bool has_error =
-            std::is_same_v<std::decay_t<First>,
-                boost::system::
-                    error_code> || std::is_same_v<std::decay_t<First>, std::exception_ptr>;
+        using type = std::decay_t<First>;
+        constexpr bool is_error =
+            std::is_same_v<type,
+                boost::system::error_code> || std::is_same_v<type, std::exception_ptr>;
+        // Also by way of a conversion, from nullptr for instance.
+        constexpr bool becomes_error =
+            !std::is_constructible_v<T, First,
+                Rest...> && (std::is_convertible_v<First, boost::system::error_code> || std::is_convertible_v<First, std::exception_ptr>);
+        constexpr bool has_error = is_error || becomes_error;
         std::exception_ptr error;
         try {
             if constexpr (!has_error)
                 into_->emplace(std::forward<First>(first), std::forward<Rest>(rest)...);
-            else if (!first)
+            else if (!(error = failure_of(std::forward<First>(first))))
                 into_->emplace(std::forward<Rest>(rest)...);
-            else
-                error = failure_of(std::forward<First>(first));
         } catch (...) {
             error = std::current_exception();
         }
@@ -182,6 +185,8 @@ protected:
         core.list.adopt(e, table_, where_);
         if (core.phase != stack_core::state::closed) {
             registered(e);
+            if (core.active)
+                core.active->registered();
             return end();
         }
         this->body_has_ended();
@@ -273,22 +278,14 @@ private:
 template <class Executor, class T, class Source>
 struct acquired_with_release
 {
-    using release_type = function_of<Source>;
-    static constexpr auto kind = kind_of<release_type, Executor, T&>();
-    static_assert(kind != call_kind::none,
-        "exeunt: this is no release: pass a callable release(T&), release(T&, handler), "
-        "release(T&, exit_state&) or release(T&, exit_state&, handler)");
-    using payload = std::conditional_t<kind == call_kind::sync,
-        adopted_value<T, release_type, words_of<Source>>,
-        async_adopted_value<T, release_type, words_of<Source>>>;
+    using traits = adopted_traits<Executor, T, Source>;
+    using payload = typename traits::payload;
+    static constexpr bool makes = makes_exit<function_of<Source>, T>();
+    static_assert(!makes || std::is_nothrow_invocable_v<function_of<Source>, T&>,
+        "exeunt: what is acquired must not be lost on the way: what makes its exit must be "
+        "noexcept");
 
-    static exit_table const& table() noexcept
-    {
-        if constexpr (kind == call_kind::sync)
-            return sync_table<payload>;
-        else
-            return async_table<payload, Executor>;
-    }
+    static exit_table const& table() noexcept { return table_of<traits, Executor>(); }
 };
 
 template <class Executor, class T>

@@ -3,6 +3,7 @@
 
 #include <exeunt/detail/exit_list.hpp>
 #include <exeunt/detail/exit_runner.hpp>
+#include <exeunt/detail/made_exit.hpp>
 #include <exeunt/detail/sync_registration.hpp>
 
 #include <boost/asio/async_result.hpp>
@@ -482,22 +483,53 @@ entry& make_async_callback(exit_list& list, Source&& source, source_location whe
     }
 }
 
-template <class Executor, class T, class Source>
-entry& make_adopted(exit_list& list, T&& value, Source&& source, source_location where)
+// What a value that is registered with its release, or a function that makes one, becomes.
+template <class Executor, class V, class Source>
+struct adopted_traits
 {
     using F = function_of<Source>;
-    using V = std::decay_t<T>;
-    constexpr auto kind = kind_of<F, Executor, V&>();
+    static constexpr auto kind = kind_of<F, Executor, V&>();
     static_assert(kind != call_kind::none,
         "exeunt: this is no release: pass a callable release(T&), release(T&, handler), "
         "release(T&, exit_state&) or release(T&, exit_state&, handler)");
-    if constexpr (kind == call_kind::sync) {
-        return make_sync_adopted(list, std::forward<T>(value), std::forward<Source>(source), where);
-    } else if constexpr (kind != call_kind::none) {
-        using payload = async_adopted_value<V, F, words_of<Source>>;
+    using payload = std::conditional_t<kind == call_kind::sync,
+        adopted_value<V, F, words_of<Source>>, async_adopted_value<V, F, words_of<Source>>>;
+};
+
+template <class Executor, class V, class Source>
+    requires(makes_exit<function_of<Source>, V>())
+struct adopted_traits<Executor, V, Source>
+{
+    using spec = made_spec<Source, V>;
+    using F = function_of<spec>;
+    static constexpr auto kind = kind_of<F, Executor>();
+    static_assert(kind != call_kind::none,
+        "exeunt: what this release makes is no exit: let it return a spec of a callable f(), "
+        "f(exit_state&), f(handler) or f(exit_state&, handler)");
+    using payload = made_exit<V,
+        std::conditional_t<kind == call_kind::sync, callable_exit<F, words_of<spec>>,
+            async_callable_exit<F, words_of<spec>>>>;
+};
+
+template <class Traits, class Executor>
+exit_table const& table_of() noexcept
+{
+    using payload = typename Traits::payload;
+    if constexpr (Traits::kind == call_kind::sync)
+        return sync_table<payload>;
+    else
+        return async_table<payload, Executor>;
+}
+
+template <class Executor, class T, class Source>
+entry& make_adopted(exit_list& list, T&& value, Source&& source, source_location where)
+{
+    using V = std::decay_t<T>;
+    using traits = adopted_traits<Executor, V, std::decay_t<Source>>;
+    if constexpr (traits::kind != call_kind::none) {
         require_callable(source);
-        return list.create<payload>(async_table<payload, Executor>, place_of(source, where),
-            std::forward<T>(value), std::forward<Source>(source));
+        return list.create<typename traits::payload>(table_of<traits, Executor>(),
+            place_of(source, where), std::forward<T>(value), std::forward<Source>(source));
     }
 }
 

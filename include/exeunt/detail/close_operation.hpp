@@ -356,8 +356,7 @@ protected:
         core_->inside_exit = false;
         auto const since = now();
         core_->running_since = since;
-        bool const cut =
-            decisions_.wait(since, seen_.observer() ? options_.report_after : unwinding::unlimited);
+        bool const cut = decisions_.wait(since, seen_.report_after());
         show_forced();
         arm();
         if (cut)
@@ -515,9 +514,7 @@ protected:
     {
         if (outer_ && terminals != 0)
             // Who runs it as an exit has counted: it is told once, when it is cut.
-            return this->react(this->decisions_.force(exit_state_access::cut_for_time(*outer_)
-                    ? stop_reason::timed_out
-                    : stop_reason::cancelled));
+            return this->react(this->decisions_.force(exit_state_access::cut_reason(*outer_)));
         this->hurry_on(terminals);
     }
 
@@ -815,7 +812,7 @@ protected:
         waits_ = true;
         core_->joined.push_back(*this);
         if (outer_ && outer_->forced())
-            force_joined(exit_state_access::forced_by(*outer_) == stop_reason::timed_out);
+            force_joined(exit_state_access::forced_by(*outer_));
     }
 
     void abandon() { this->lose(); }
@@ -827,7 +824,7 @@ protected:
         if (!waits_ || terminals == 0)
             return;
         // A nested stack is forced with what is around it, and waited for.
-        if (outer_ && force_joined(exit_state_access::cut_for_time(*outer_)))
+        if (outer_ && force_joined(exit_state_access::cut_reason(*outer_)))
             return;
         waits_ = false;
         core_->joined.remove(*this);
@@ -837,14 +834,14 @@ protected:
 
 private:
     // False: what it waits for waits for it.
-    bool force_joined(bool for_time)
+    bool force_joined(stop_reason reason)
     {
         auto* active = core_->active;
         if (active && active->is_around(*outer_))
             return false;
         core_->forced = true;
         if (active)
-            active->force(for_time ? stop_reason::timed_out : stop_reason::cancelled);
+            active->force(reason);
         return true;
     }
 

@@ -227,6 +227,20 @@ public:
         size_ = std::exchange(other.size_, 0);
     }
 
+    // Takes over one registered exit of `other`, in whose memory it stays: both lists must be used by one
+    // thread at a time. This list is empty and has no memory. No handle names the exit any more.
+    void take_one(exit_list& other, entry& e) noexcept
+    {
+        other.unlink(e);
+        memory_ = other.memory_;
+        memory_->add_ref();
+        e.generation = 0;
+        e.older = nullptr;
+        e.newer = nullptr;
+        newest_ = &e;
+        size_ = 1;
+    }
+
 private:
     // What runs stays in the memory that this list gives away.
     void keep_running() noexcept

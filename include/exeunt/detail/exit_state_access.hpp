@@ -18,6 +18,18 @@ struct exit_state_access
         state.add(error, name, where);
     }
 
+    // Adds what is in flight in another state.
+    static void absorb(exit_state& state, exit_state const& other) noexcept
+    {
+        for (auto const& failure : other.failures())
+            state.add(failure.error, failure.name, failure.where);
+        take_dropped(state, other);
+    }
+    static void take_dropped(exit_state& state, exit_state const& other) noexcept
+    {
+        state.dropped_ += other.dropped_;
+    }
+
     // What is in flight now is seen by the exits and not rethrown by the close.
     static void leave_cause_unreported(exit_state& state) noexcept
     {
@@ -52,6 +64,12 @@ struct exit_state_access
     static bool cut_for_time(exit_state const& state) noexcept
     {
         return state.cut_for_time_.load(std::memory_order_relaxed);
+    }
+
+    // Why what runs has been cut.
+    static stop_reason cut_reason(exit_state const& state) noexcept
+    {
+        return cut_for_time(state) ? stop_reason::timed_out : stop_reason::cancelled;
     }
 
     // Who observes the unwinding that the exits run in; returns who did before.

@@ -26,6 +26,7 @@ exit_view view_of(entry& e, std::size_t position, std::size_t depth) noexcept;
 class observation
 {
 public:
+    using duration = std::chrono::steady_clock::duration;
     using time_point = std::chrono::steady_clock::time_point;
     // Tells the time, of what deadlines go by.
     using clock = time_point (*)(void const* source);
@@ -46,6 +47,8 @@ public:
     // Who hears of losses; null if nobody does.
     exit_observer* observer() const noexcept { return observer_; }
     bool follows() const noexcept { return followed_ != nullptr; }
+    // How long an exit is waited for before it is slow; without limit if nobody would hear of it.
+    duration report_after() const noexcept { return report_after_; }
 
     void forced() noexcept
     {
@@ -109,6 +112,7 @@ private:
     std::unique_ptr<followed, forget> followed_;
     // The observation of the unwinding around this one.
     observation* outer_ = nullptr;
+    duration report_after_ = duration::max();
     bool has_begun_ = false;
 };
 

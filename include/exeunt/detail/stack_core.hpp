@@ -83,6 +83,8 @@ public:
     virtual bool is_around(exit_state& state) const noexcept = 0;
     // Tells it of a terminal cancellation.
     virtual void hurry() = 0;
+    // Tells it that an exit has been registered meanwhile. Nothing comes of that within the call.
+    virtual void registered() {}
     // Tells it that the scope which it is a part of has been cancelled.
     virtual void limit_to_grace() = 0;
 

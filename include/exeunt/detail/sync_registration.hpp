@@ -2,6 +2,7 @@
 #define EXEUNT_DETAIL_SYNC_REGISTRATION_HPP
 
 #include <exeunt/detail/exit_list.hpp>
+#include <exeunt/detail/made_exit.hpp>
 #include <exeunt/detail/sync_exit.hpp>
 
 #include <type_traits>
@@ -117,23 +118,47 @@ entry& make_value(exit_list& list, Args&&... args)
         sync_table<payload>, source_location(), exit_words<>(), std::forward<Args>(args)...);
 }
 
+// A value whose exit is what `source` makes of it.
+template <class T, class Source>
+entry& make_sync_made(exit_list& list, T&& value, Source&& source, source_location where)
+{
+    using V = std::decay_t<T>;
+    using spec = made_spec<Source, V>;
+    if constexpr (check_sync_callable<function_of<spec>>()) {
+        using payload = made_exit<V, callable_exit<function_of<spec>, words_of<spec>>>;
+        return list.create<payload>(sync_table<payload>, place_of(source, where),
+            std::forward<T>(value), std::forward<Source>(source));
+    }
+}
+
+template <class F, class V>
+consteval bool check_sync_release()
+{
+    if constexpr (std::is_invocable_v<F, V&>) {
+        return check_sync_result<F, V&>();
+    } else {
+        static_assert(std::is_invocable_v<F, V&, exit_state&>,
+            "exeunt: this is no release: pass a callable release(T&) or release(T&, exit_state&)");
+        if constexpr (std::is_invocable_v<F, V&, exit_state&>)
+            return check_sync_result<F, V&, exit_state&>();
+        else
+            return false;
+    }
+}
+
 template <class T, class Source>
 entry& make_sync_adopted(exit_list& list, T&& value, Source&& source, source_location where)
 {
     using F = function_of<Source>;
     using V = std::decay_t<T>;
-    if constexpr (std::is_invocable_v<F, V&>) {
-        static_assert(check_sync_result<F, V&>());
-    } else {
-        static_assert(std::is_invocable_v<F, V&, exit_state&>,
-            "exeunt: this is no release: pass a callable release(T&) or release(T&, exit_state&)");
-        if constexpr (std::is_invocable_v<F, V&, exit_state&>)
-            static_assert(check_sync_result<F, V&, exit_state&>());
-    }
-    using payload = adopted_value<V, F, words_of<Source>>;
     require_callable(source);
-    return list.create<payload>(sync_table<payload>, place_of(source, where),
-        std::forward<T>(value), std::forward<Source>(source));
+    if constexpr (makes_exit<F, V>()) {
+        return make_sync_made(list, std::forward<T>(value), std::forward<Source>(source), where);
+    } else if constexpr (check_sync_release<F, V>()) {
+        using payload = adopted_value<V, F, words_of<Source>>;
+        return list.create<payload>(sync_table<payload>, place_of(source, where),
+            std::forward<T>(value), std::forward<Source>(source));
+    }
 }
 
 // Takes an entry that is not linked back where something throws.

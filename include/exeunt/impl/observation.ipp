@@ -65,7 +65,12 @@ EXEUNT_DECL void observation::begin(close_options const& options, exit_state& st
     observer_ = options.observer ? options.observer
         : outer_                 ? outer_->observer_
                                  : default_observer();
-    if (!observer_ || observer_->observes() != observed::everything)
+    if (!observer_)
+        return;
+    report_after_ = options.report_after;
+    if (report_after_ == duration::max() && outer_)
+        report_after_ = outer_->report_after_;
+    if (observer_->observes() != observed::everything)
         return;
     followed_.reset(new (std::nothrow) followed(read_clock, source));
     if (!followed_)

@@ -1,0 +1,413 @@
+#ifndef EXEUNT_DETAIL_GROUP_OPERATION_HPP
+#define EXEUNT_DETAIL_GROUP_OPERATION_HPP
+
+#include <exeunt/async_exit_stack.hpp>
+#include <exeunt/detail/close_operation.hpp>
+#include <exeunt/detail/handover.hpp>
+#include <exeunt/detail/node_list.hpp>
+#include <exeunt/detail/operation.hpp>
+#include <exeunt/detail/run_exits.hpp>
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+namespace exeunt::detail {
+
+// Unwinds the exits of a core concurrently: each in a stack of its own, a lane, that is nested in the
+// unwinding around the group. Must not be started while another operation runs exits of the core.
+template <class Executor>
+class group_base : public handler_memory,
+                   public kept_executor<Executor>,
+                   public operation_base,
+                   public active_unwinding
+{
+public:
+    using executor_type = Executor;
+    using stack_type = basic_async_exit_stack<Executor>;
+
+    group_base(Executor const& executor, core_ptr core, close_options const& options,
+        std::size_t limit, exit_state& outer)
+        : kept_executor<Executor>(executor)
+        , core_(std::move(core))
+        , options_(options)
+        , limit_(limit)
+        , outer_(&outer)
+    {
+    }
+
+    void force(stop_reason reason) override { force_lanes(reason); }
+    void hurry() override { force_lanes(stop_reason::cancelled); }
+    void limit_to_grace() override {}
+
+    bool is_around(exit_state& state) const noexcept override
+    {
+        return seen_.is_around(exit_state_access::observed_by(state));
+    }
+
+    // Exits do not run within the call that registers one.
+    void registered() override
+    {
+        if (!starting_ && !looks_later_ && running_.size() < limit_)
+            look_later();
+    }
+
+protected:
+    ~group_base() = default;
+
+    static constexpr bool has_body() noexcept { return false; }
+
+    void prepare() noexcept { core_->phase = stack_core::state::closing; }
+    void roll_back() noexcept { core_->phase = stack_core::state::open; }
+
+    void start()
+    {
+        core_->busy = true;
+        core_->active = this;
+        begin_state();
+        start_lanes();
+    }
+
+    void abandon()
+    {
+        lost_ = true;
+        begin_state();
+        end_if_done();
+    }
+
+    std::tuple<std::exception_ptr> results() noexcept { return {nullptr}; }
+
+    // Who runs it as an exit has counted: it is told once, when it is cut.
+    void cancelled(asio::cancellation_type, unsigned terminals) override
+    {
+        if (terminals != 0)
+            force_lanes(exit_state_access::cut_reason(*outer_));
+    }
+
+private:
+    struct lane
+    {
+        lane(Executor const& executor, close_options const& options, exit_state const& outer,
+            std::exception_ptr const& in_flight, stop_reason forced)
+            : stack(executor, options)
+            , seen(in_flight)
+            , state(in_flight)
+        {
+            exit_state_access::nest(state, outer);
+            if (forced != stop_reason::none)
+                exit_state_access::force(state, forced);
+        }
+
+        stack_type stack;
+        // What was in flight when it began.
+        std::exception_ptr seen;
+        exit_state state;
+        asio::cancellation_signal signal;
+        lane* previous = nullptr;
+        lane* next = nullptr;
+    };
+
+    // Of the close of a lane.
+    class lane_handler
+    {
+    public:
+        using executor_type = Executor;
+        using allocator_type = exit_allocator<void>;
+        using cancellation_slot_type = asio::cancellation_slot;
+
+        lane_handler(group_base* group, lane* ended) noexcept
+            : group_(group)
+            , lane_(ended)
+        {
+        }
+        lane_handler(lane_handler&& other) noexcept
+            : group_(other.group_)
+            , lane_(std::exchange(other.lane_, nullptr))
+        {
+        }
+        ~lane_handler()
+        {
+            if (lane_)
+                group_->lane_lost(*lane_);
+        }
+
+        executor_type get_executor() const noexcept { return group_->executor(); }
+        allocator_type get_allocator() const noexcept { return allocator_type(group_); }
+        cancellation_slot_type get_cancellation_slot() const noexcept
+        {
+            return lane_->signal.slot();
+        }
+        void operator()(std::exception_ptr)
+        {
+            group_->lane_ended(*std::exchange(lane_, nullptr));
+        }
+
+    private:
+        group_base* group_;
+        lane* lane_;
+    };
+
+    // Looks for exits that have been registered, in a turn of its own.
+    class look
+    {
+    public:
+        using allocator_type = exit_allocator<void>;
+
+        explicit look(group_base* group) noexcept
+            : group_(group)
+        {
+        }
+        look(look&& other) noexcept
+            : group_(std::exchange(other.group_, nullptr))
+        {
+        }
+        ~look()
+        {
+            if (group_ && !handover::take_back(group_))
+                group_->look_lost();
+        }
+        allocator_type get_allocator() const noexcept { return allocator_type(group_); }
+        void operator()()
+        {
+            auto* group = std::exchange(group_, nullptr);
+            handover::taken(group);
+            group->looks_later_ = false;
+            group->start_lanes();
+        }
+
+    private:
+        group_base* group_;
+    };
+
+    void look_later()
+    {
+        looks_later_ = true;
+        handover here(this);
+        try {
+            asio::post(this->executor(), look(this));
+            looks_later_ = !here.came_back();
+        } catch (...) {
+            // There is no memory for it: the next lane that ends makes room.
+            if (!here.came_back())
+                throw;
+            looks_later_ = false;
+        }
+    }
+
+    void look_lost()
+    {
+        looks_later_ = false;
+        lost_ = true;
+        end_if_done();
+    }
+
+    void begin_state() noexcept
+    {
+        if (has_begun_)
+            return;
+        has_begun_ = true;
+        exit_state_access::enter_nested(*outer_);
+        core_->depth = exit_state_access::depth(*outer_);
+        in_flight_ = primary(outer_->error());
+        seen_.begin(options_, *outer_, core_->list.size(), true, &read_clock_of<Executor>,
+            std::addressof(this->executor()));
+        if (forced_ != stop_reason::none)
+            seen_.forced();
+        look_at_forced();
+    }
+
+    void look_at_forced()
+    {
+        if (auto const reason = exit_state_access::forced_by(*outer_); reason != stop_reason::none)
+            force_lanes(reason);
+        else if (core_->forced)
+            force_lanes(stop_reason::cancelled);
+    }
+
+    // A loop: an exit may end, or register others, within the call that starts it.
+    void start_lanes()
+    {
+        starting_ = true;
+        look_at_forced();
+        while (!lost_ && running_.size() < limit_ && (stalled_ || core_->list.newest()))
+            if (!start_lane() && !running_.empty())
+                break;
+        starting_ = false;
+        end_if_done();
+    }
+
+    // False: there is no memory for it.
+    bool start_lane() noexcept
+    {
+        lane* started = nullptr;
+        try {
+            started = stalled_ ? std::exchange(stalled_, nullptr) : make_lane();
+            running_.push_back(*started);
+            starting_lane_ = started;
+            started->stack.async_exit(started->state, lane_handler(this, started));
+            starting_lane_ = nullptr;
+            return true;
+        } catch (...) {
+            starting_lane_ = nullptr;
+            if (started)
+                running_.remove(*started);
+            // It is tried again when another one has ended; without another one it is given up.
+            if (!running_.empty())
+                stalled_ = started;
+            else
+                give_up(started, std::current_exception());
+            return false;
+        }
+    }
+
+    lane* make_lane()
+    {
+        exit_allocator<lane> memory(this);
+        auto* place = memory.allocate(1);
+        lane* made = nullptr;
+        try {
+            made = ::new (static_cast<void*>(place))
+                lane(this->executor(), options_, *outer_, in_flight_, forced_);
+            made->stack.core().list.take_one(core_->list, *core_->list.newest());
+            return made;
+        } catch (...) {
+            if (made)
+                std::destroy_at(made);
+            memory.deallocate(place, 1);
+            throw;
+        }
+    }
+
+    void destroy(lane& ended) noexcept
+    {
+        std::destroy_at(&ended);
+        exit_allocator<lane>(this).deallocate(&ended, 1);
+    }
+
+    // What is in a stack that is destroyed runs synchronously, or is reported.
+    void give_up(lane* stalled, std::exception_ptr const& why) noexcept
+    {
+        exit_state_access::add(collected_, why, {}, source_location());
+        if (stalled)
+            return destroy(*stalled);
+        abandon_exits(core_->list, nullptr, collected_, seen_);
+    }
+
+    void lane_ended(lane& ended)
+    {
+        absorb(ended);
+        running_.remove(ended);
+        destroy(ended);
+        if (!starting_)
+            start_lanes();
+    }
+
+    void lane_lost(lane& ended)
+    {
+        // Where the initiating function throws, its handler is gone, and the lane is not.
+        if (&ended == starting_lane_)
+            return;
+        running_.remove(ended);
+        destroy(ended);
+        lost_ = true;
+        end_if_done();
+    }
+
+    void absorb(lane& ended) noexcept
+    {
+        bool kept = ended.seen == nullptr;
+        for (auto const& failure : ended.state.failures())
+            if (failure.error == ended.seen)
+                kept = true;
+            else
+                exit_state_access::add(collected_, failure.error, failure.name, failure.where);
+        exit_state_access::take_dropped(collected_, ended.state);
+        if (kept)
+            return;
+        // An exit has suppressed what it saw, or put something in its place.
+        outer_->suppress();
+        in_flight_ = nullptr;
+    }
+
+    void force_lanes(stop_reason reason)
+    {
+        if (forced_ != stop_reason::none)
+            return;
+        forced_ = reason;
+        if (!has_begun_)
+            return;
+        seen_.forced();
+        for (lane* each = running_.first(); each; each = each->next) {
+            exit_state_access::force(each->state, reason);
+            exit_state_access::set_cut_for_time(each->state, reason == stop_reason::timed_out);
+            try {
+                each->signal.emit(asio::cancellation_type::terminal);
+            } catch (...) {
+                // A cancellation that cannot be delivered is one that the lane ignores.
+            }
+        }
+    }
+
+    void end_if_done()
+    {
+        if (starting_ || !running_.empty() || looks_later_)
+            return;
+        if (lost_)
+            abandon_rest();
+        auto core = std::exchange(core_, {});
+        core->phase = stack_core::state::closed;
+        core->busy = false;
+        core->active = nullptr;
+        exit_state_access::absorb(*outer_, collected_);
+        seen_.end(*outer_, nullptr);
+        exit_state_access::leave_nested(*outer_);
+        if (lost_) {
+            while (auto* waiter = core->joined.pop_front())
+                waiter->discard();
+            return this->lose();
+        }
+        while (auto* waiter = core->joined.pop_front())
+            waiter->wake();
+        this->finish();
+    }
+
+    void abandon_rest() noexcept
+    {
+        exit_state_access::set_unknown(collected_);
+        exit_state_access::force(collected_, stop_reason::cancelled);
+        if (auto* stalled = std::exchange(stalled_, nullptr))
+            destroy(*stalled);
+        abandon_exits(core_->list, nullptr, collected_, seen_);
+    }
+
+    core_ptr core_;
+    close_options options_;
+    std::size_t limit_;
+    exit_state* outer_;
+    observation seen_;
+    // The failures of the group, in the order of time.
+    exit_state collected_;
+    // Of what was in flight when the group began, the primary, as long as no exit suppresses it.
+    std::exception_ptr in_flight_;
+    // The lanes that run, in the order in which they began.
+    node_list<lane> running_;
+    // One that could not be started for want of memory.
+    lane* stalled_ = nullptr;
+    lane* starting_lane_ = nullptr;
+    bool has_begun_ = false;
+    bool starting_ = false;
+    bool looks_later_ = false;
+    // Why it is forced, if it is.
+    stop_reason forced_ = stop_reason::none;
+    // A lane can never end.
+    bool lost_ = false;
+};
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_DETAIL_GROUP_OPERATION_HPP

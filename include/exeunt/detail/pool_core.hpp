@@ -1,0 +1,600 @@
+#ifndef EXEUNT_DETAIL_POOL_CORE_HPP
+#define EXEUNT_DETAIL_POOL_CORE_HPP
+
+#include <exeunt/detail/close_operation.hpp>
+#include <exeunt/detail/deadline.hpp>
+#include <exeunt/detail/node_list.hpp>
+#include <exeunt/detail/observation.hpp>
+#include <exeunt/detail/pooled.hpp>
+#include <exeunt/exit_errors.hpp>
+#include <exeunt/exit_state.hpp>
+#include <exeunt/pool_options.hpp>
+
+#include <boost/asio/dispatch.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace exeunt::detail {
+
+inline std::exception_ptr make_pool_closed() noexcept
+{
+    try {
+        return std::make_exception_ptr(pool_closed());
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+// Who waits for a resource.
+template <class T, class Executor>
+class pool_waiter
+{
+public:
+    // Neither completes within the call.
+    virtual void give(pooled<T, Executor>& resource) = 0;
+    virtual void refuse(std::exception_ptr error) = 0;
+
+    pool_waiter* previous = nullptr;
+    pool_waiter* next = nullptr;
+
+protected:
+    pool_waiter() = default;
+    pool_waiter(pool_waiter const&) = delete;
+    pool_waiter& operator=(pool_waiter const&) = delete;
+    ~pool_waiter() = default;
+};
+
+// Who closes the pool.
+class pool_closer
+{
+public:
+    // Something has been closed, or has come back.
+    virtual void look() = 0;
+
+    pool_closer* previous = nullptr;
+    pool_closer* next = nullptr;
+
+protected:
+    pool_closer() = default;
+    pool_closer(pool_closer const&) = delete;
+    pool_closer& operator=(pool_closer const&) = delete;
+    ~pool_closer() = default;
+};
+
+// What a pool, its leases and the operations on it share. Used on the pool's executor, but for what says
+// otherwise.
+template <class T, class Executor>
+class pool_core : public std::enable_shared_from_this<pool_core<T, Executor>>,
+                  public deadline_owner
+{
+public:
+    using resource = pooled<T, Executor>;
+    using waiter = pool_waiter<T, Executor>;
+    using duration = std::chrono::steady_clock::duration;
+    using time_point = std::chrono::steady_clock::time_point;
+
+    pool_core(Executor const& executor, pool_options const& options,
+        std::unique_ptr<pool_functions<T, Executor>> functions)
+        : executor_(executor)
+        , options_(options)
+        , functions_(std::move(functions))
+    {
+        options_.max_size = std::max<std::size_t>(options_.max_size, 1);
+    }
+
+    // No job runs, and no lease is out.
+    ~pool_core()
+    {
+        if (deadline_)
+            deadline_->detach();
+        take_back_returned([this](resource& each) { destroy(each); });
+        while (auto* each = idle_.first())
+            destroy(*each);
+        while (auto* each = busy_.first())
+            destroy(*each);
+    }
+
+    Executor const& executor() const noexcept { return executor_; }
+    pool_counts const& counts() const noexcept { return counts_; }
+    std::size_t idle() const noexcept { return idle_.size(); }
+    std::size_t size() const noexcept { return idle_.size() + busy_.size(); }
+    std::size_t waiting() const noexcept { return waiters_.size(); }
+    bool is_closing() const noexcept { return closing_; }
+
+    // ---- leases
+
+    // One that can be had without waiting; null if there is none.
+    resource* take_idle()
+    {
+        take_back();
+        if (!waiters_.empty())
+            return nullptr;
+        return take_unexpired();
+    }
+
+    bool is_full() const noexcept { return waiters_.size() >= options_.max_waiters; }
+
+    void wait(waiter& waits)
+    {
+        waiters_.push_back(waits);
+        pump();
+    }
+    void stop_waiting(waiter& waits) noexcept { waiters_.remove(waits); }
+
+    // A lease has ended. On any thread.
+    void give_back(resource& returned) noexcept
+    {
+        auto* head = returned_.load(std::memory_order_relaxed);
+        do
+            returned.next_returned = head;
+        while (!returned_.compare_exchange_weak(
+            head, &returned, std::memory_order_release, std::memory_order_relaxed));
+        if (takes_back_.exchange(true, std::memory_order_acq_rel))
+            return;
+        try {
+            asio::dispatch(executor_, [core = this->shared_from_this()] { core->take_back(); });
+        } catch (...) {
+            // There is no memory to tell: the next who looks takes it back.
+            takes_back_.store(false, std::memory_order_release);
+        }
+    }
+
+    // What has become of a resource that an exit gives back: whether it is being recycled for `waits`.
+    bool give_back_from_exit(resource& returned, bool wanted, pooled_waiter& waits)
+    {
+        --out_;
+        if (!wanted || !is_worth_keeping(returned)) {
+            discard(returned);
+            return false;
+        }
+        ++counts_.returned;
+        if (!functions_->recycles || closing_) {
+            make_available(returned);
+            return false;
+        }
+        returned.waiter = &waits;
+        if (!recycle(returned))
+            return true;
+        returned.waiter = nullptr;
+        after_recycling(returned);
+        return false;
+    }
+
+    // Whether the user says that it can be used again though something has failed.
+    bool is_reusable_after_failure(resource& returned) noexcept
+    {
+        return functions_->judges && functions_->is_reusable(*returned.value);
+    }
+
+    void stop_job(resource& busy) { busy.stop(); }
+
+    // ---- jobs
+
+    void job_ended(resource& done)
+    {
+        auto const alive = end_job();
+        switch (done.state) {
+        case pooled_state::opening: after_opening(done); break;
+        case pooled_state::recycling: {
+            auto* const waits = std::exchange(done.waiter, nullptr);
+            after_recycling(done);
+            if (waits)
+                waits->job_done();
+            break;
+        }
+        default: after_closing(done); break;
+        }
+        pump();
+        notify();
+    }
+
+    // The execution context is being destroyed.
+    void job_lost(resource& lost) noexcept
+    {
+        auto const alive = end_job();
+        auto* const waits = std::exchange(lost.waiter, nullptr);
+        if (lost.state == pooled_state::opening)
+            --opening_;
+        destroy(lost);
+        if (waits)
+            waits->job_lost();
+    }
+
+    // ---- closing
+
+    void close(pool_closer& closer)
+    {
+        closers_.push_back(closer);
+        if (std::exchange(closing_, true))
+            return;
+        if (deadline_)
+            std::exchange(deadline_, nullptr)->detach();
+        take_back();
+        while (auto* waits = waiters_.pop_front())
+            waits->refuse(make_pool_closed());
+        // Each is told once, whatever comes of it.
+        for_each_busy([](resource& each) {
+            if (each.state == pooled_state::opening)
+                each.stop();
+        });
+        for (auto count = idle_.size(); count != 0 && idle_.first(); --count)
+            close(*idle_.first());
+    }
+
+    void stop_closing(pool_closer& closer) noexcept { closers_.remove(closer); }
+
+    // From here on nothing is waited for that is not under way: what is out is destroyed when it comes back.
+    void force()
+    {
+        if (std::exchange(forced_, true))
+            return;
+        while (auto* each = idle_.first())
+            discard_idle(*each);
+        for_each_busy([](resource& each) {
+            if (each.state != pooled_state::leased)
+                each.stop();
+        });
+        notify();
+    }
+
+    // Whether all that has to be waited for has ended.
+    bool is_drained() const noexcept
+    {
+        return closing_ && idle_.empty() && (forced_ ? busy_.size() == out_ : busy_.empty());
+    }
+
+    // What closing has failed with; told once.
+    std::exception_ptr take_failures() noexcept
+    {
+        return std::exchange(reported_, true) ? nullptr
+                                              : outcome_of(failures_, false, default_observer());
+    }
+
+private:
+    // ---- resources
+
+    // A leased one; the lease is made by who gets it.
+    void lease_out(resource& given) noexcept
+    {
+        idle_.remove(given);
+        busy_.push_back(given);
+        given.state = pooled_state::leased;
+        given.discarded = false;
+        ++out_;
+        ++counts_.leased;
+    }
+
+    resource* take_unexpired()
+    {
+        auto const now = is_timed() ? read_clock() : time_point();
+        while (auto* newest = idle_.last()) {
+            if (!is_timed() || !is_expired(*newest, now)) {
+                lease_out(*newest);
+                return newest;
+            }
+            ++counts_.expired;
+            close(*newest);
+        }
+        return nullptr;
+    }
+
+    void make_available(resource& ready)
+    {
+        if (closing_)
+            return close(ready);
+        ready.state = pooled_state::idle;
+        busy_.remove(ready);
+        idle_.push_back(ready);
+        if (is_timed())
+            ready.idle_since = read_clock();
+        pump();
+        if (is_timed())
+            arm();
+    }
+
+    // Back from a lease that was just dropped.
+    void comes_back(resource& returned)
+    {
+        --out_;
+        if (!is_worth_keeping(returned) || (functions_->judges && !functions_->is_reusable(*returned.value)))
+            return discard(returned);
+        ++counts_.returned;
+        if (!functions_->recycles || closing_)
+            return make_available(returned);
+        if (recycle(returned))
+            after_recycling(returned);
+    }
+
+    bool is_worth_keeping(resource& returned)
+    {
+        return !returned.discarded && !forced_
+            && !(options_.max_lifetime != duration::max()
+                && read_clock() - returned.opened >= options_.max_lifetime);
+    }
+
+    void discard(resource& returned)
+    {
+        ++counts_.discarded;
+        destroy(returned);
+        pump();
+        notify();
+    }
+
+    void discard_idle(resource& each)
+    {
+        ++counts_.closed;
+        destroy(each);
+    }
+
+    void destroy(resource& gone) noexcept
+    {
+        (gone.state == pooled_state::idle ? idle_ : busy_).remove(gone);
+        delete &gone;
+    }
+
+    // ---- jobs
+
+    // Returns whether the job has ended within the call.
+    template <class Start>
+    bool run(resource& with, pooled_state state, Start&& start)
+    {
+        if (with.state == pooled_state::idle) {
+            idle_.remove(with);
+            busy_.push_back(with);
+        }
+        with.state = state;
+        begin_job();
+        if (!with.run(std::forward<Start>(start)))
+            return false;
+        static_cast<void>(end_job());
+        return true;
+    }
+
+    // The pool lives as long as a job runs.
+    void begin_job()
+    {
+        if (jobs_++ == 0)
+            alive_ = this->shared_from_this();
+    }
+    std::shared_ptr<pool_core> end_job() noexcept
+    {
+        return --jobs_ == 0 ? std::exchange(alive_, nullptr) : nullptr;
+    }
+
+    void open()
+    {
+        auto* opened = new resource(*this);
+        busy_.push_back(*opened);
+        ++opening_;
+        auto const start = [this](resource& each) { functions_->open(each); };
+        if (run(*opened, pooled_state::opening, start))
+            after_opening(*opened);
+    }
+
+    void after_opening(resource& opened)
+    {
+        --opening_;
+        if (auto error = opened.take_failure()) {
+            destroy(opened);
+            if (!closing_)
+                ++counts_.failed;
+            // Nobody is told who gets another one that is on its way.
+            if (waiters_.size() > opening_)
+                waiters_.pop_front()->refuse(std::move(error));
+            return;
+        }
+        ++counts_.opened;
+        if (options_.max_lifetime != duration::max())
+            opened.opened = read_clock();
+        make_available(opened);
+    }
+
+    bool recycle(resource& used)
+    {
+        auto const start = [this](resource& each) { functions_->recycle(each); };
+        return run(used, pooled_state::recycling, start);
+    }
+
+    // It failed: whoever had it got what it wanted, and only the observer hears of it.
+    void after_recycling(resource& used)
+    {
+        auto error = used.take_failure();
+        if (!error && !forced_)
+            return make_available(used);
+        if (error && !is_cancelled(error))
+            if (auto* observer = default_observer())
+                observer->failure_unreceived({"recycle", source_location()}, error);
+        --counts_.returned;
+        discard(used);
+    }
+
+    void close(resource& unwanted)
+    {
+        if (!functions_->closes || forced_) {
+            discard_idle(unwanted);
+            return notify();
+        }
+        auto const start = [this](resource& each) { functions_->close(each); };
+        if (run(unwanted, pooled_state::closing, start))
+            after_closing(unwanted);
+    }
+
+    void after_closing(resource& closed)
+    {
+        ++counts_.closed;
+        if (auto error = closed.take_failure()) {
+            // Cut: its destructor closes it.
+            bool const cut = forced_ && is_cancelled(error);
+            if (closing_ && !cut)
+                exit_state_access::add(failures_, error, {}, source_location());
+            else if (auto* observer = cut ? nullptr : default_observer())
+                observer->failure_unreceived({"close", source_location()}, error);
+        }
+        destroy(closed);
+        notify();
+    }
+
+    // ---- who waits
+
+    void take_back()
+    {
+        takes_back_.store(false, std::memory_order_release);
+        take_back_returned([this](resource& each) { comes_back(each); });
+    }
+
+    // In the order in which they came.
+    template <class Take>
+    void take_back_returned(Take&& take)
+    {
+        auto* newest = returned_.exchange(nullptr, std::memory_order_acquire);
+        resource* oldest = nullptr;
+        while (newest) {
+            auto* const before = newest->next_returned;
+            newest->next_returned = oldest;
+            oldest = newest;
+            newest = before;
+        }
+        for (auto* each = oldest; each;) {
+            auto* const next = each->next_returned;
+            take(*each);
+            each = next;
+        }
+    }
+
+    // Serves who waits, first come first served, and opens what is missing. A loop.
+    void pump()
+    {
+        if (closing_ || std::exchange(pumps_, true))
+            return;
+        while (!waiters_.empty()) {
+            if (auto* ready = take_unexpired()) {
+                waiters_.pop_front()->give(*ready);
+                continue;
+            }
+            if (opening_ >= waiters_.size() || size() >= options_.max_size)
+                break;
+            try {
+                open();
+            } catch (...) {
+                waiters_.pop_front()->refuse(std::current_exception());
+            }
+        }
+        pumps_ = false;
+    }
+
+    void notify()
+    {
+        for (auto count = closers_.size(); count != 0 && !closers_.empty(); --count) {
+            auto& closer = *closers_.pop_front();
+            closers_.push_back(closer);
+            closer.look();
+        }
+    }
+
+    template <class Use>
+    void for_each_busy(Use&& use)
+    {
+        for (auto count = busy_.size(); count != 0 && !busy_.empty(); --count) {
+            auto& each = *busy_.pop_front();
+            busy_.push_back(each);
+            use(each);
+        }
+    }
+
+    // ---- time
+
+    bool is_timed() const noexcept
+    {
+        return options_.idle_timeout != duration::max() || options_.max_lifetime != duration::max();
+    }
+
+    time_point read_clock() const { return deadline<Executor>::now(executor_); }
+
+    static time_point after(time_point begin, duration time) noexcept
+    {
+        return time > time_point::max() - begin ? time_point::max() : begin + time;
+    }
+
+    time_point expiry_of(resource const& idle) const noexcept
+    {
+        auto expiry = time_point::max();
+        if (options_.idle_timeout != duration::max())
+            expiry = after(idle.idle_since, options_.idle_timeout);
+        if (options_.max_lifetime != duration::max())
+            expiry = std::min(expiry, after(idle.opened, options_.max_lifetime));
+        return expiry;
+    }
+
+    bool is_expired(resource const& idle, time_point now) const noexcept
+    {
+        return expiry_of(idle) <= now;
+    }
+
+    // Sees to it that what expires is closed.
+    void arm() noexcept
+    {
+        auto earliest = time_point::max();
+        for (auto* each = idle_.first(); each; each = each->next)
+            earliest = std::min(earliest, expiry_of(*each));
+        if (earliest == time_point::max() || closing_)
+            return;
+        try {
+            if (!deadline_)
+                deadline_ = std::make_shared<deadline<Executor>>(executor_, this);
+            deadline_->wait_until(earliest);
+        } catch (...) {
+            // There is no memory for it: it is tried again with the next one that comes back.
+        }
+    }
+
+    void wait_ended() override
+    {
+        auto const alive = this->shared_from_this();
+        auto const now = read_clock();
+        for (auto count = idle_.size(); count != 0 && !idle_.empty(); --count) {
+            auto& each = *idle_.pop_front();
+            idle_.push_back(each);
+            if (is_expired(each, now)) {
+                ++counts_.expired;
+                close(each);
+            }
+        }
+        arm();
+    }
+    void wait_lost() override { deadline_ = nullptr; }
+
+    Executor executor_;
+    pool_options options_;
+    std::unique_ptr<pool_functions<T, Executor>> functions_;
+    pool_counts counts_;
+    // Those that can be leased, the one used last at the end; and all others.
+    node_list<resource> idle_;
+    node_list<resource> busy_;
+    // Those of them that are leased or on their way back, and those that are being opened.
+    std::size_t out_ = 0;
+    std::size_t opening_ = 0;
+    node_list<waiter> waiters_;
+    node_list<pool_closer> closers_;
+    // What has come back, on any thread, the last one first; somebody will look.
+    std::atomic<resource*> returned_{nullptr};
+    std::atomic<bool> takes_back_{false};
+    std::size_t jobs_ = 0;
+    std::shared_ptr<pool_core> alive_;
+    std::shared_ptr<deadline<Executor>> deadline_;
+    exit_state failures_;
+    bool reported_ = false;
+    bool pumps_ = false;
+    bool closing_ = false;
+    bool forced_ = false;
+};
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_DETAIL_POOL_CORE_HPP

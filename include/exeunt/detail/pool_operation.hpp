@@ -1,0 +1,271 @@
+#ifndef EXEUNT_DETAIL_POOL_OPERATION_HPP
+#define EXEUNT_DETAIL_POOL_OPERATION_HPP
+
+#include <exeunt/detail/pool_core.hpp>
+#include <exeunt/detail/waiting_operation.hpp>
+#include <exeunt/exit_state.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/system/errc.hpp>
+
+#include <exception>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+namespace exeunt::detail {
+
+// Gets a lease.
+template <class T, class Executor, class Lease>
+class pool_acquire_base : public waiting_base<Executor>, public pool_waiter<T, Executor>
+{
+    using core_type = pool_core<T, Executor>;
+
+public:
+    explicit pool_acquire_base(std::shared_ptr<core_type> pool)
+        : waiting_base<Executor>(pool->executor())
+        , pool_(std::move(pool))
+    {
+    }
+
+    void give(pooled<T, Executor>& resource) override
+    {
+        waits_ = false; // it has been taken out
+        lease_ = Lease(pool_, resource);
+        this->wake();
+    }
+
+    void refuse(std::exception_ptr error) override
+    {
+        waits_ = false;
+        error_ = std::move(error);
+        this->wake();
+    }
+
+protected:
+    ~pool_acquire_base() { leave(); }
+
+    static constexpr bool has_body() noexcept { return true; }
+
+    void start()
+    {
+        if (pool_->is_closing())
+            return fail(make_pool_closed());
+        if (auto* ready = pool_->take_idle()) {
+            lease_ = Lease(pool_, *ready);
+            return this->finish();
+        }
+        if (pool_->is_full())
+            return fail(make_error(boost::system::errc::make_error_code(
+                boost::system::errc::resource_unavailable_try_again)));
+        try {
+            this->wait();
+        } catch (...) {
+            return fail(std::current_exception());
+        }
+        waits_ = true;
+        pool_->wait(*this);
+    }
+
+    void abandon() { this->lose(); }
+
+    std::tuple<std::exception_ptr, Lease> results() noexcept
+    {
+        return {std::move(error_), std::move(lease_)};
+    }
+
+    void cancelled(asio::cancellation_type types, unsigned) override
+    {
+        if (!waits_ || types == asio::cancellation_type::none)
+            return;
+        leave();
+        this->stop_waiting();
+        fail(make_error(asio::error::operation_aborted));
+    }
+
+    void context_lost() override
+    {
+        leave();
+        this->lose();
+    }
+
+private:
+    void fail(std::exception_ptr error)
+    {
+        error_ = std::move(error);
+        this->finish();
+    }
+
+    void leave() noexcept
+    {
+        if (std::exchange(waits_, false))
+            pool_->stop_waiting(*this);
+    }
+
+    std::shared_ptr<core_type> pool_;
+    std::exception_ptr error_;
+    Lease lease_;
+    bool waits_ = false;
+};
+
+// Gives a lease back, as an exit.
+template <class T, class Executor>
+class lease_exit_base : public handler_memory,
+                        public kept_executor<Executor>,
+                        public operation_base,
+                        public pooled_waiter
+{
+    using core_type = pool_core<T, Executor>;
+
+public:
+    using executor_type = Executor;
+
+    // `resource`: null if the lease has been given back already.
+    lease_exit_base(std::shared_ptr<core_type> pool, pooled<T, Executor>* resource,
+        Executor const& executor, exit_state& state)
+        : kept_executor<Executor>(executor)
+        , pool_(std::move(pool))
+        , resource_(resource)
+        , state_(&state)
+    {
+    }
+
+    void job_done() override
+    {
+        resource_ = nullptr;
+        this->finish();
+    }
+    void job_lost() override
+    {
+        resource_ = nullptr;
+        this->lose();
+    }
+
+protected:
+    ~lease_exit_base() = default;
+
+    static constexpr bool has_body() noexcept { return false; }
+    void prepare() noexcept {}
+    // It is given back by its own destructor then.
+    void roll_back() noexcept { give_back(); }
+
+    void start()
+    {
+        auto* returned = resource_;
+        if (!returned)
+            return this->finish();
+        bool const wanted = !state_->forced()
+            && (!state_->failed() || pool_->is_reusable_after_failure(*returned));
+        if (!pool_->give_back_from_exit(*returned, wanted, *this)) {
+            resource_ = nullptr;
+            this->finish();
+        }
+    }
+
+    void abandon()
+    {
+        give_back();
+        this->lose();
+    }
+
+    std::tuple<std::exception_ptr> results() noexcept { return {nullptr}; }
+
+    void cancelled(asio::cancellation_type, unsigned terminals) override
+    {
+        if (resource_ && terminals != 0)
+            pool_->stop_job(*resource_);
+    }
+
+private:
+    void give_back() noexcept
+    {
+        if (auto* returned = std::exchange(resource_, nullptr))
+            pool_->give_back(*returned);
+    }
+
+    std::shared_ptr<core_type> pool_;
+    pooled<T, Executor>* resource_;
+    exit_state* state_;
+};
+
+// Closes a pool, as an exit.
+template <class T, class Executor>
+class pool_close_base : public waiting_base<Executor>, public pool_closer
+{
+    using core_type = pool_core<T, Executor>;
+
+public:
+    pool_close_base(std::shared_ptr<core_type> pool, exit_state& state)
+        : waiting_base<Executor>(pool->executor())
+        , pool_(std::move(pool))
+        , state_(&state)
+    {
+    }
+
+    void look() override
+    {
+        if (starting_ || !pool_->is_drained())
+            return;
+        leave();
+        error_ = pool_->take_failures();
+        this->wake();
+    }
+
+protected:
+    ~pool_close_base() { leave(); }
+
+    static constexpr bool has_body() noexcept { return false; }
+
+    void start()
+    {
+        starting_ = true;
+        waits_ = true;
+        pool_->close(*this);
+        if (state_->forced())
+            pool_->force();
+        starting_ = false;
+        if (!pool_->is_drained()) {
+            try {
+                return this->wait();
+            } catch (...) {
+                return; // without memory: what comes back wakes it all the same
+            }
+        }
+        leave();
+        error_ = pool_->take_failures();
+        this->finish();
+    }
+
+    void abandon() { this->lose(); }
+
+    std::tuple<std::exception_ptr> results() noexcept { return {std::move(error_)}; }
+
+    void cancelled(asio::cancellation_type, unsigned terminals) override
+    {
+        if (terminals != 0)
+            pool_->force();
+    }
+
+    void context_lost() override
+    {
+        leave();
+        this->lose();
+    }
+
+private:
+    void leave() noexcept
+    {
+        if (std::exchange(waits_, false))
+            pool_->stop_closing(*this);
+    }
+
+    std::shared_ptr<core_type> pool_;
+    exit_state* state_;
+    std::exception_ptr error_;
+    bool waits_ = false;
+    bool starting_ = false;
+};
+
+} // namespace exeunt::detail
+
+#endif // EXEUNT_DETAIL_POOL_OPERATION_HPP
