@@ -4,14 +4,19 @@
 #include <exeunt/async_with.hpp>
 #include <exeunt/close_options.hpp>
 #include <exeunt/config.hpp>
+#include <exeunt/detail/with_operation.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <chrono>
 #include <exception>
 #include <functional>
+#include <string>
+#include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -34,6 +39,11 @@ public:
         stack_ = &stack;
         force_ = [](void* watched) { static_cast<Stack*>(watched)->force(); };
     }
+    // The stack is about to be destroyed.
+    void stop_watching() noexcept { stack_ = nullptr; }
+
+    // The one failure of an exit that comes out as it is says no more which exit that was.
+    void name_failure(std::string_view name) noexcept;
 
     void ended(std::exception_ptr error, int status = 0) noexcept;
 
@@ -42,15 +52,18 @@ public:
 
 private:
     void wait_for_signal();
-    void signalled();
-    void report(std::exception_ptr const& error) noexcept;
+    void leave_signals() noexcept;
+    void stop();
+    void report(std::exception_ptr const& error, std::string const& name = {}) noexcept;
 
     asio::io_context& context_;
     asio::signal_set signals_;
     asio::cancellation_signal stop_;
     void* stack_ = nullptr;
     void (*force_)(void*) = nullptr;
-    unsigned signals_seen_ = 0;
+    std::string failure_name_;
+    unsigned stops_ = 0;
+    bool has_ended_ = false;
     int status_ = 1;
 };
 
@@ -74,8 +87,7 @@ public:
     }
 
     template <class Stack, class Handler>
-        requires(
-            !std::is_invocable_v<Body&, Stack&> && std::is_invocable_v<Body&, Stack&, Handler>)
+        requires(!std::is_invocable_v<Body&, Stack&> && std::is_invocable_v<Body&, Stack&, Handler>)
     void operator()(Stack& stack, Handler&& handler) const
     {
         process_->watch(stack);
@@ -85,6 +97,41 @@ public:
 private:
     service_process* process_;
     Body* body_;
+};
+
+// The scope around the body of a service; tells the process what it can only know while the stack is there.
+template <class Executor, class Body>
+class service_base : public with_base<Executor, Body>
+{
+public:
+    service_base(Executor const& executor, service_process& process, close_options const& options,
+        Body&& body)
+        : with_base<Executor, Body>(executor, options, std::move(body))
+        , process_(&process)
+    {
+    }
+
+protected:
+    ~service_base() = default;
+
+    void leave_context() noexcept
+    {
+        process_->stop_watching();
+        with_base<Executor, Body>::leave_context();
+    }
+
+    auto results()
+    {
+        auto all = with_base<Executor, Body>::results();
+        if (this->state_)
+            for (auto const& failure : this->state_->failures())
+                if (failure.error == std::get<0>(all))
+                    process_->name_failure(failure.name);
+        return all;
+    }
+
+private:
+    service_process* process_;
 };
 
 } // namespace detail
@@ -97,14 +144,18 @@ private:
  * 1. SIGINT or SIGTERM, the first one, cancels the body. The unwinding has `options.grace`.
  * 2. While that takes long, the observer hears what it waits for: after `options.report_after`, or five
  *    seconds where that is not set, and again. The default observer writes it to stderr.
- * 3. A second signal forces the unwinding. A third one has its usual effect.
- * 4. The context runs until nothing is left to do.
- * 5. What has failed is written to stderr, once, each failure with its name. A cancellation that a signal
- *    has caused is none.
+ * 3. A second signal forces the unwinding.
+ * 4. What has failed is written to stderr, once, each failure with the name of its exit. A cancellation
+ *    that a signal has caused is none.
+ * 5. The context runs until nothing is left to do.
+ *
+ * After the second signal, or when the unwinding has ended, a signal has its default effect: it ends the
+ * process.
  *
  * Returns 0 if nothing has failed, or what the body yields if that is an `int`; 1 if something has failed,
- * or if the context was stopped before the end. An exception that leaves a handler of the program is
- * reported, and stops the service as a signal does.
+ * or if the context was stopped before the end: it must not be run again then. An exception that leaves
+ * a handler of the program is reported, and stops the service as a signal does. A context that was run
+ * before is restarted.
  *
  * @code
  * int main()
@@ -124,14 +175,17 @@ private:
 template <class Body>
 int run(asio::io_context& context, close_options options, Body&& body)
 {
+    using body_type = detail::service_body<std::remove_reference_t<Body>>;
+    using executor_type = detail::scope_executor<body_type, asio::io_context&>;
     if (options.report_after == close_options::duration::max())
         options.report_after = std::chrono::seconds(5);
     detail::service_process process(context);
-    detail::service_body<std::remove_reference_t<Body>> const watched(process, body);
     auto ended = [&process](std::exception_ptr error, auto... status) noexcept {
         process.ended(std::move(error), status...);
     };
-    async_with(context, options, watched, asio::bind_cancellation_slot(process.slot(), ended));
+    detail::initiate_operation<detail::service_base<executor_type, body_type>>(
+        asio::bind_cancellation_slot(process.slot(), ended), executor_type(context.get_executor()),
+        process, options, body_type(process, body));
     return process.run();
 }
 

@@ -20,43 +20,61 @@ EXEUNT_DECL service_process::service_process(asio::io_context& context)
 EXEUNT_DECL void service_process::wait_for_signal()
 {
     signals_.async_wait([this](boost::system::error_code cancelled, int) {
-        if (!cancelled)
-            signalled();
+        if (cancelled || has_ended_)
+            return;
+        if (stops_ == 0)
+            wait_for_signal();
+        else
+            leave_signals();
+        stop();
     });
 }
 
-EXEUNT_DECL void service_process::signalled()
+// Signals have their default effect from here on.
+EXEUNT_DECL void service_process::leave_signals() noexcept
 {
-    bool const first = signals_seen_++ == 0;
-    if (first) {
-        wait_for_signal();
-        return stop_.emit(asio::cancellation_type::terminal);
-    }
-    // From here on signals have their usual effect.
     boost::system::error_code ignored;
     signals_.clear(ignored);
-    if (stack_)
+    signals_.cancel(ignored);
+}
+
+EXEUNT_DECL void service_process::stop()
+{
+    if (stops_++ != 0 && stack_)
         force_(stack_);
-    // A body that has not ended is told once more.
+    // A body that has not ended is told each time.
     stop_.emit(asio::cancellation_type::terminal);
+}
+
+EXEUNT_DECL void service_process::name_failure(std::string_view name) noexcept
+{
+    // That a body has failed needs no saying where nothing else has.
+    if (name == "body")
+        return;
+    try {
+        failure_name_ = name;
+    } catch (...) {
+        // The failure is worth more than its name.
+    }
 }
 
 EXEUNT_DECL void service_process::ended(std::exception_ptr error, int status) noexcept
 {
-    stack_ = nullptr;
+    has_ended_ = true;
+    leave_signals();
     status_ = status;
-    bool const told_to = signals_seen_ != 0 && is_cancelled(error);
+    bool const told_to = stops_ != 0 && is_cancelled(error);
     if (error && !told_to) {
         status_ = 1;
-        report(error);
+        report(error, failure_name_);
     }
-    boost::system::error_code ignored;
-    signals_.cancel(ignored);
 }
 
 EXEUNT_DECL int service_process::run()
 {
     bool failed = false;
+    if (context_.stopped())
+        context_.restart();
     for (bool again = true; again;) {
         again = false;
         try {
@@ -64,17 +82,18 @@ EXEUNT_DECL int service_process::run()
         } catch (...) {
             failed = again = true;
             report(std::current_exception());
-            if (signals_seen_ == 0)
-                signalled();
+            if (stops_ == 0 && !has_ended_)
+                stop();
         }
     }
     return failed ? 1 : status_;
 }
 
-EXEUNT_DECL void service_process::report(std::exception_ptr const& error) noexcept
+EXEUNT_DECL void service_process::report(
+    std::exception_ptr const& error, std::string const& name) noexcept
 {
-    auto const write = [](std::string const& name, std::exception_ptr const& failure) {
-        auto const line = "exeunt: " + (name.empty() ? "" : name + ": ") + message_of(failure);
+    auto const write = [](std::string const& of, std::exception_ptr const& failure) {
+        auto const line = "exeunt: " + (of.empty() ? "" : of + ": ") + message_of(failure);
         std::fprintf(stderr, "%s\n", line.c_str());
     };
     try {
@@ -82,10 +101,10 @@ EXEUNT_DECL void service_process::report(std::exception_ptr const& error) noexce
             std::rethrow_exception(error);
         } catch (exit_errors const& several) {
             for (auto const& failure : several.failures())
-                if (signals_seen_ == 0 || !is_cancelled(failure.error))
+                if (stops_ == 0 || !is_cancelled(failure.error))
                     write(failure.name, failure.error);
         } catch (...) {
-            write({}, error);
+            write(name, error);
         }
     } catch (...) {
         std::fputs("exeunt: out of memory\n", stderr);
