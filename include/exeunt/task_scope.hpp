@@ -60,7 +60,9 @@ struct task_scope_options
  *
  * @par Lifetimes
  * A scope may be moved. Destroy it when its children have ended, or with its execution context: a
- * destructor cannot wait. Children that run then are not cancelled; the default observer is told.
+ * destructor cannot wait. Children that run then go on as if nothing had happened. The default observer
+ * hears of each failure that nobody has received, and can receive any more, when the last child has
+ * ended. It is not told that children run: they are not lost, and may end well.
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: unsafe; use a scope on its executor, which must not run two
@@ -134,8 +136,8 @@ public:
     template <class Child,
         asio::completion_token_for<void(std::exception_ptr)> Token =
             detail::default_token<Executor>>
-    decltype(auto) async_spawn(Child&& child, Token&& token = Token(),
-        source_location where = source_location::current())
+    decltype(auto) async_spawn(
+        Child&& child, Token&& token = Token(), source_location where = source_location::current())
     {
         return asio::async_initiate<Token, void(std::exception_ptr)>(
             initiate_spawn(this, where), token, std::forward<Child>(child));

@@ -291,7 +291,7 @@ BOOST_AUTO_TEST_CASE(child_that_cannot_be_started_is_no_child)
 
 BOOST_AUTO_TEST_CASE(queued_child_that_cannot_be_started_is_a_failure)
 {
-    fresh({.limit = 1});
+    fresh({.limit = 1, .cancel_on_failure = false});
     auto a = script("a");
     scope.spawn(a.awaitable());
     scope.spawn(script("b").throws(failure("no b")).handler_function());
@@ -532,8 +532,9 @@ BOOST_AUTO_TEST_CASE(exit_of_a_stack_ends_the_scope_at_its_position)
 
 BOOST_AUTO_TEST_CASE(exit_in_a_stack_reports_all_failures_of_its_children)
 {
-    auto& children = stack.enter(
-        exeunt::on_exit(exeunt::task_scope(context, {.cancel_on_failure = false})).named("children"));
+    auto& children =
+        stack.enter(exeunt::on_exit(exeunt::task_scope(context, {.cancel_on_failure = false}))
+                        .named("children"));
     children.spawn(script("a").posted(failure("no a")).awaitable());
     children.spawn(script("b").posted(failure("no b")).awaitable());
     drive();
@@ -696,7 +697,8 @@ BOOST_AUTO_TEST_CASE(scope_whose_context_is_destroyed_loses_nothing)
                     co_await children.async_wait(asio::use_awaitable);
                 };
                 asio::co_spawn(*own, body, [](std::exception_ptr) {});
-                asio::co_spawn(*own, [] { return exeunt::until_cancelled(asio::use_awaitable); },
+                asio::co_spawn(
+                    *own, [] { return exeunt::until_cancelled(asio::use_awaitable); },
                     [](std::exception_ptr) {});
                 s.async_close([](std::exception_ptr) {});
                 for (std::size_t k = 0; k != steps; ++k)

@@ -6,8 +6,10 @@
 #include <exeunt/detail/run_exits.hpp>
 #include <exeunt/detail/task.hpp>
 #include <exeunt/exit_errors.hpp>
+#include <exeunt/exit_observer.hpp>
 #include <exeunt/exit_state.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <future>
@@ -42,7 +44,6 @@ class scope_core : public std::enable_shared_from_this<scope_core<Executor>>
 {
 public:
     using task_type = task_base<Executor>;
-    enum class state : unsigned char { open, closing, closed };
 
     scope_core(Executor const& executor, std::size_t limit, bool cancel_on_failure)
         : executor_(executor)
@@ -54,8 +55,8 @@ public:
     // Children that run at this time keep this alive; those that wait for room are forgotten.
     ~scope_core()
     {
-        while (auto* waits = queue_.pop_front())
-            delete waits;
+        drop_queue();
+        tell_unreceived();
     }
 
     Executor const& executor() const noexcept { return executor_; }
@@ -63,11 +64,10 @@ public:
     std::size_t queued() const noexcept { return queue_.size(); }
     bool is_idle() const noexcept { return running_.empty() && queue_.empty(); }
     bool has_room() const noexcept { return queue_.empty() && running_.size() < limit_; }
-    bool is_closed() const noexcept { return phase_ == state::closed; }
+    bool is_closed() const noexcept { return is_closed_; }
     std::exception_ptr const& first_failure() const noexcept { return first_failure_; }
 
-    void close() noexcept { phase_ = state::closing; }
-    void set_closed() noexcept { phase_ = state::closed; }
+    void set_closed() noexcept { is_closed_ = true; }
 
     // What the children have failed with; the same object until another one fails.
     std::exception_ptr failures() noexcept
@@ -77,14 +77,18 @@ public:
             return failures_.error();
         if (!report_) {
             try {
-                report_ =
-                    std::make_exception_ptr(exit_errors(std::vector(all.begin(), all.end())));
+                report_ = std::make_exception_ptr(exit_errors(std::vector(all.begin(), all.end())));
             } catch (...) {
                 return failures_.error();
             }
         }
         return report_;
     }
+
+    // So many of the failures have been handed out: to whoever waited for the first, or for all.
+    std::size_t failures_until_first() const noexcept { return until_first_; }
+    std::size_t failure_count() const noexcept { return failures_.failures().size(); }
+    void note_received(std::size_t count) noexcept { received_ = std::max(received_, count); }
 
     // What every child has been told, and is told from its begin.
     asio::cancellation_type level() const noexcept { return level_; }
@@ -116,25 +120,22 @@ public:
             return;
         if (here.lost)
             return ended(started, broken_promise());
-        // While closing all are told, also those that come late.
-        if (level_ != asio::cancellation_type::none)
-            started.cancel(level_);
+        // While closing all are told, also those that come late; not again what has reached it meanwhile.
+        started.to_tell = level_ & ~started.told;
+        tell(started);
     }
 
     void ended(task_type& child, std::exception_ptr error)
     {
-        note_failure(child.where(), error);
+        auto const where = child.where();
         forget(child);
-        bool const fails = error && !is_cancelled(error) && !first_failure_;
-        if (fails)
-            first_failure_ = error;
-        if (fails && cancel_on_failure_)
-            cancel(asio::cancellation_type::terminal);
+        fail(where, error);
         start_queued();
         notify();
     }
 
-    // The handler of a child was destroyed.
+    // The handler of a child was destroyed: the execution context is going, as a rule. Nothing can be
+    // started there, and nobody told.
     void lost(task_type& child) noexcept
     {
         for (auto* each = starting_; each; each = each->outer)
@@ -142,9 +143,14 @@ public:
                 each->lost = true;
                 return;
             }
-        note_failure(child.where(), broken_promise());
-        forget(child);
         auto const alive = this->shared_from_this();
+        if (!lost_)
+            lost_ = broken_promise();
+        note_failure(child.where(), lost_);
+        forget(child);
+        // Else the next one that ends makes room.
+        if (running_.empty())
+            drop_queue();
         while (auto* waiter = waiters_.pop_front())
             waiter->scope_lost();
     }
@@ -153,13 +159,14 @@ public:
     void cancel(asio::cancellation_type type)
     {
         auto const alive = this->shared_from_this();
-        while (auto* waits = queue_.pop_front())
-            delete waits;
-        // Each goes to the end when its turn has come: whatever ends meanwhile is no longer there.
-        for (auto count = running_.size(); count != 0 && !running_.empty(); --count) {
+        drop_queue();
+        for (auto* child = running_.first(); child; child = child->next)
+            child->to_tell = child->to_tell | type;
+        // Each goes to the end when it is told: others may end meanwhile, begin, or be told more.
+        while (!running_.empty() && running_.first()->to_tell != asio::cancellation_type::none) {
             auto& child = *running_.pop_front();
             running_.push_back(child);
-            child.cancel(type);
+            tell(child);
         }
         notify();
     }
@@ -183,6 +190,22 @@ private:
         starting* outer;
     };
 
+    // Handlers that cannot be queued for want of memory are called within, and may throw.
+    class leaves_loop
+    {
+    public:
+        explicit leaves_loop(bool& runs) noexcept
+            : runs_(runs)
+        {
+        }
+        leaves_loop(leaves_loop const&) = delete;
+        leaves_loop& operator=(leaves_loop const&) = delete;
+        ~leaves_loop() { runs_ = false; }
+
+    private:
+        bool& runs_;
+    };
+
     static std::exception_ptr broken_promise() noexcept
     {
         try {
@@ -192,12 +215,55 @@ private:
         }
     }
 
-    void note_failure(source_location where, std::exception_ptr const& error) noexcept
+    // Returns whether it is the first failure.
+    bool note_failure(source_location where, std::exception_ptr const& error) noexcept
     {
         if (!error || is_cancelled(error))
-            return;
+            return false;
         exit_state_access::add(failures_, error, {}, where);
         report_ = nullptr;
+        if (first_failure_)
+            return false;
+        first_failure_ = error;
+        until_first_ = failure_count();
+        return true;
+    }
+
+    void fail(source_location where, std::exception_ptr const& error)
+    {
+        if (note_failure(where, error) && cancel_on_failure_)
+            cancel(asio::cancellation_type::terminal);
+    }
+
+    static void tell(task_type& child) noexcept
+    {
+        auto const types = std::exchange(child.to_tell, asio::cancellation_type::none);
+        child.told = child.told | types;
+        if (types != asio::cancellation_type::none)
+            child.cancel(types);
+    }
+
+    void drop_queue() noexcept
+    {
+        while (auto* waits = queue_.pop_front())
+            delete waits;
+    }
+
+    // Nobody can ask for what the children have failed with any more. That they were lost with their
+    // context is no failure of theirs.
+    void tell_unreceived() noexcept
+    {
+        auto const all = failures_.failures();
+        auto* observer = received_ < all.size() ? default_observer() : nullptr;
+        if (!observer)
+            return;
+        for (auto const& failure : all.subspan(received_))
+            if (failure.error != lost_) {
+                exit_view child{failure.name, failure.where};
+                if (child.name.empty())
+                    child.name = "child of a task_scope";
+                observer->failure_unreceived(child, failure.error);
+            }
     }
 
     void forget(task_type& child) noexcept
@@ -219,40 +285,53 @@ private:
     {
         if (std::exchange(starts_queued_, true))
             return;
+        leaves_loop const leaves(starts_queued_);
         while (!queue_.empty() && running_.size() < limit_) {
             std::unique_ptr<task_type> next(queue_.pop_front());
             auto const where = next->where();
             try {
                 start(std::move(next));
             } catch (...) {
-                note_failure(where, std::current_exception());
+                fail(where, std::current_exception());
             }
         }
-        starts_queued_ = false;
     }
 
-    // Each waiter looks once, in the order in which they came; a waiter that ends takes itself out.
+    // Each waiter looks, in the order in which they came; a waiter that ends takes itself out. A loop: a
+    // child that one of them starts may end at once.
     void notify()
     {
-        for (auto count = waiters_.size(); count != 0 && !waiters_.empty(); --count) {
-            auto& waiter = *waiters_.pop_front();
-            waiters_.push_back(waiter);
-            waiter.look();
-        }
+        notify_again_ = true;
+        if (std::exchange(notifies_, true))
+            return;
+        auto const alive = this->shared_from_this();
+        leaves_loop const leaves(notifies_);
+        while (std::exchange(notify_again_, false))
+            for (auto count = waiters_.size(); count != 0 && !waiters_.empty(); --count) {
+                auto& waiter = *waiters_.pop_front();
+                waiters_.push_back(waiter);
+                waiter.look();
+            }
     }
 
     Executor executor_;
     std::size_t limit_;
     bool cancel_on_failure_;
-    state phase_ = state::open;
+    bool is_closed_ = false;
     asio::cancellation_type level_ = asio::cancellation_type::none;
     node_list<task_type> running_;
     node_list<task_type> queue_;
     node_list<scope_waiter> waiters_;
     starting* starting_ = nullptr;
     bool starts_queued_ = false;
-    std::exception_ptr first_failure_;
+    bool notifies_ = false;
+    bool notify_again_ = false;
     exit_state failures_;
+    std::exception_ptr first_failure_;
+    std::size_t until_first_ = 0;
+    std::size_t received_ = 0;
+    // What stands for the children whose handlers were destroyed.
+    std::exception_ptr lost_;
     std::exception_ptr report_;
 };
 

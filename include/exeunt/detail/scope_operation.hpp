@@ -7,7 +7,9 @@
 #include <exeunt/detail/waiting_operation.hpp>
 #include <exeunt/exit_state.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <tuple>
@@ -71,7 +73,11 @@ protected:
 
     void abandon() { this->lose(); }
 
-    std::tuple<std::exception_ptr> results() noexcept { return {std::move(error_)}; }
+    std::tuple<std::exception_ptr> results() noexcept
+    {
+        scope_->note_received(receives_);
+        return {std::move(error_)};
+    }
 
     void cancelled(asio::cancellation_type types, unsigned) override
     {
@@ -106,6 +112,8 @@ protected:
 
     core_ptr scope_;
     std::exception_ptr error_;
+    // How many of the failures of the scope error_ stands for.
+    std::size_t receives_ = 0;
     bool waits_ = false;
 };
 
@@ -124,7 +132,11 @@ private:
     {
         return this->scope_->first_failure() || this->scope_->is_idle();
     }
-    std::exception_ptr result() override { return this->scope_->first_failure(); }
+    std::exception_ptr result() override
+    {
+        this->receives_ = this->scope_->failures_until_first();
+        return this->scope_->first_failure();
+    }
 };
 
 // Waits for the last child.
@@ -139,7 +151,11 @@ protected:
 
 private:
     bool is_done() noexcept override { return this->scope_->is_idle(); }
-    std::exception_ptr result() override { return this->scope_->failures(); }
+    std::exception_ptr result() override
+    {
+        this->receives_ = this->scope_->failure_count();
+        return this->scope_->failures();
+    }
 };
 
 // Waits for room, and starts a child there.
@@ -204,8 +220,6 @@ protected:
 
     static constexpr bool has_body() noexcept { return false; }
 
-    void prepare() noexcept { this->scope_->close(); }
-
     void start()
     {
         bool const at_once = state_->forced() || (state_->failed() && !state_->cancelled());
@@ -256,6 +270,7 @@ private:
     std::exception_ptr result() override
     {
         this->scope_->set_closed();
+        this->receives_ = this->scope_->failure_count();
         return this->scope_->failures();
     }
 

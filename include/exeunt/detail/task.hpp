@@ -58,6 +58,10 @@ public:
     bool has_begun = false;
     bool dropped = false;
 
+    // Of the scope: what the child has been told, and what it has yet to be told.
+    asio::cancellation_type told = asio::cancellation_type::none;
+    asio::cancellation_type to_tell = asio::cancellation_type::none;
+
     task_base* previous = nullptr;
     task_base* next = nullptr;
 
@@ -102,8 +106,7 @@ public:
     {
         auto const scope = std::move(scope_);
         slot_.clear();
-        scope->ended(
-            *std::exchange(running_, nullptr), failure_of(std::forward<Args>(args)...));
+        scope->ended(*std::exchange(running_, nullptr), failure_of(std::forward<Args>(args)...));
     }
 
 private:
