@@ -66,6 +66,8 @@ public:
                 stop();
             return;
         }
+        // Where there is no memory for it the caller hears of that, and nobody else.
+        handover const here(this);
         if (manual_) {
             auto waiting = std::make_unique<manual_waiter>(this->shared_from_this());
             manual_->wait(until, std::move(waiting), waiter_);
@@ -137,7 +139,7 @@ private:
         }
         ~manual_waiter() override
         {
-            if (waiting_)
+            if (waiting_ && !handover::take_back(waiting_.get()))
                 waiting_->lost();
         }
         bool reached() noexcept override

@@ -1,0 +1,48 @@
+// What pools got wrong without memory.
+#include "support/faults.hpp"
+#include "support/pool_world.hpp"
+
+#include <cstddef>
+#include <optional>
+
+using namespace support;
+
+namespace {
+
+// Lets each allocation of `act` fail, after what `prepare` has done.
+template <class Prepare, class Act, class Check>
+void fail_each_allocation(Prepare prepare, Act act, Check check)
+{
+    std::size_t const allocations = faults::at_every_allocation([&](std::size_t k, bool& hit) {
+        std::optional<pool_world> world;
+        {
+            allocation_pause const pause;
+            world.emplace(job_style::operations);
+            prepare(*world);
+            world->drive();
+        }
+        {
+            faults::plan plan(k);
+            act(*world);
+            world->drive();
+            plan.stop();
+            hit = plan.hit();
+        }
+        check(*world);
+        world->finish();
+        world->check_finished();
+    });
+    BOOST_TEST(allocations > 1u);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(resource_pool_regressions)
+
+BOOST_AUTO_TEST_CASE(acquire_that_has_no_memory_to_wait_fails)
+{
+    fail_each_allocation([](pool_world& w) { w.make({.max_size = 1}), w.acquire(0); },
+        [](pool_world& w) { w.acquire(1); }, [](pool_world&) {});
+}
+
+BOOST_AUTO_TEST_SUITE_END()
