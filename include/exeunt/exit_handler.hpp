@@ -231,6 +231,7 @@ public:
 
     basic_exit_handler(basic_exit_handler&& other) noexcept
         : target_(std::exchange(other.target_, nullptr))
+        , memory_(other.memory_)
     {
     }
 
@@ -241,6 +242,7 @@ public:
     basic_exit_handler(basic_exit_handler<Other>&& other)
     noexcept
         : target_(std::exchange(other.target_, nullptr))
+        , memory_(other.memory_)
     {
     }
 
@@ -272,11 +274,15 @@ public:
             return static_cast<detail::executor_target<Executor>*>(target_)->executor();
     }
 
-    allocator_type get_allocator() const noexcept { return allocator_type(target_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(memory_); }
 
     cancellation_slot_type get_cancellation_slot() const noexcept { return target_->slot(); }
 
-    void swap(basic_exit_handler& other) noexcept { std::swap(target_, other.target_); }
+    void swap(basic_exit_handler& other) noexcept
+    {
+        std::swap(target_, other.target_);
+        std::swap(memory_, other.memory_);
+    }
 
 private:
     template <class>
@@ -285,10 +291,14 @@ private:
 
     explicit basic_exit_handler(detail::exit_target* target) noexcept
         : target_(target)
+        , memory_(target)
     {
     }
 
     detail::exit_target* target_;
+    // Kept when it is moved from: where an operation cannot begin, Asio gives memory back by what is left of
+    // its handler.
+    detail::handler_memory* memory_;
 };
 
 /// The handler as functions in source files take it.

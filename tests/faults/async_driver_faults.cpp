@@ -7,6 +7,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -44,6 +45,7 @@ struct world
     std::unique_ptr<asio::io_context> context = std::make_unique<asio::io_context>();
     std::optional<async_exit_stack> stack{std::in_place, *context};
     std::optional<exit_handler> waiting;
+    asio::steady_timer timer{*context, asio::steady_timer::time_point::min()};
     int calls = 0;
     bool start_threw = false;
     std::exception_ptr error;
@@ -183,6 +185,15 @@ BOOST_AUTO_TEST_CASE(handler_dropped_without_any_memory_is_reported_while_a_coro
         BOOST_TEST(w.observer.abandoned == 1);
         BOOST_TEST(w.context->stopped());
     }
+}
+
+// Asio gives back what an operation cannot use by what is left of its handler.
+BOOST_AUTO_TEST_CASE(
+    operation_that_cannot_begin_with_the_handler_of_its_exit_is_a_failure_of_the_exit)
+{
+    fail_each_allocation_of_the_close([](world& w) {
+        w.stack->push([&w](exit_handler handler) { w.timer.async_wait(std::move(handler)); });
+    });
 }
 
 BOOST_AUTO_TEST_SUITE_END()
