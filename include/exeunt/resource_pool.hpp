@@ -30,7 +30,8 @@ class basic_resource_pool;
  *   success the resource is recycled and goes back to the pool; after a failure it is asked whether it can
  *   be used again (`reusable_if`), and discarded without that; where the unwinding is forced it is
  *   discarded.
- * - Destroyed, it goes back and is recycled in the background.
+ * - Destroyed, it goes back and is recycled in the background. The pool sets memory aside for that; where
+ *   that does not do either, it goes back with whatever happens in the pool next.
  * - By `discard()` the resource is destroyed, without being closed.
  *
  * @par Lifetimes
@@ -110,6 +111,8 @@ public:
 private:
     template <class, class, class>
     friend class detail::pool_acquire_base;
+    template <class, class, class>
+    friend class detail::lease_exit_base;
 
     basic_lease(std::shared_ptr<core_type> pool, pooled_type& resource) noexcept
         : pool_(std::move(pool))
@@ -122,6 +125,13 @@ private:
         auto const pool = std::move(pool_);
         if (auto* returned = std::exchange(resource_, nullptr))
             pool->give_back(*returned);
+    }
+
+    // The resource, whose lease has ended then.
+    pooled_type* release() noexcept
+    {
+        pool_.reset();
+        return std::exchange(resource_, nullptr);
     }
 
     class initiate_exit
@@ -139,14 +149,11 @@ private:
     template <class Handler>
     void exit(Handler&& handler, exit_state& state)
     {
-        auto const pool = pool_;
-        if (!pool)
+        if (!resource_)
             return std::forward<Handler>(handler)(std::exception_ptr());
-        // The operation has it from here on, also where it cannot be started.
-        auto* returned = std::exchange(resource_, nullptr);
-        auto const executor = pool->executor();
-        detail::initiate_operation<detail::lease_exit_base<T, Executor>>(
-            std::forward<Handler>(handler), std::move(pool_), returned, executor, state);
+        auto const executor = pool_->executor();
+        detail::initiate_operation<detail::lease_exit_base<T, Executor, basic_lease>>(
+            std::forward<Handler>(handler), std::move(*this), executor, state);
     }
 
     std::shared_ptr<core_type> pool_;
@@ -213,8 +220,7 @@ public:
         requires(std::is_convertible_v<ExecutionContext&, asio::execution_context&>&&
                 std::is_constructible_v<Executor, typename ExecutionContext::executor_type>)
     basic_resource_pool(ExecutionContext& context, Spec&& spec, pool_options const& options = {})
-        : basic_resource_pool(
-            Executor(context.get_executor()), std::forward<Spec>(spec), options)
+        : basic_resource_pool(Executor(context.get_executor()), std::forward<Spec>(spec), options)
     {
     }
 

@@ -45,4 +45,21 @@ BOOST_AUTO_TEST_CASE(acquire_that_has_no_memory_to_wait_fails)
         [](pool_world& w) { w.acquire(1); }, [](pool_world&) {});
 }
 
+BOOST_AUTO_TEST_CASE(lease_whose_exit_cannot_be_started_is_not_lost)
+{
+    fail_each_allocation([](pool_world& w) { w.make(), w.acquire_owned(0); },
+        [](pool_world& w) { w.close_stack(); },
+        [](pool_world& w) {
+            if (!w.stack_closed.threw)
+                expect(w.pool->size() == w.pool->idle(), "the lease is still out");
+        });
+}
+
+BOOST_AUTO_TEST_CASE(lease_whose_exit_cannot_be_started_is_not_used_again_after_a_failure)
+{
+    fail_each_allocation([](pool_world& w) { w.make(), w.acquire_owned(0); },
+        [](pool_world& w) { w.close_stack(failure("body")); },
+        [](pool_world& w) { expect(w.pool->idle() == 0, "it can be leased again"); });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -109,83 +109,76 @@ private:
 };
 
 // Gives a lease back, as an exit.
-template <class T, class Executor>
+template <class T, class Executor, class Lease>
 class lease_exit_base : public handler_memory,
                         public kept_executor<Executor>,
                         public operation_base,
                         public pooled_waiter
 {
-    using core_type = pool_core<T, Executor>;
-
 public:
     using executor_type = Executor;
 
-    // `resource`: null if the lease has been given back already.
-    lease_exit_base(std::shared_ptr<core_type> pool, pooled<T, Executor>* resource,
-        Executor const& executor, exit_state& state)
+    // Takes the lease over, unless there is no memory for the operation: then it stays where it is.
+    lease_exit_base(Lease&& lease, Executor const& executor, exit_state& state)
         : kept_executor<Executor>(executor)
-        , pool_(std::move(pool))
-        , resource_(resource)
+        , lease_(std::move(lease))
+        , pool_(lease_.pool_)
         , state_(&state)
+        , is_doubtful_(state.failed() || state.forced())
     {
     }
 
     void job_done() override
     {
-        resource_ = nullptr;
+        recycled_ = nullptr;
         this->finish();
     }
     void job_lost() override
     {
-        resource_ = nullptr;
+        recycled_ = nullptr;
         this->lose();
     }
 
 protected:
-    ~lease_exit_base() = default;
+    // What has not been started gives the lease back all the same.
+    ~lease_exit_base()
+    {
+        if (is_doubtful_)
+            lease_.discard();
+    }
 
     static constexpr bool has_body() noexcept { return false; }
     void prepare() noexcept {}
-    // It is given back by its own destructor then.
-    void roll_back() noexcept { give_back(); }
+    void roll_back() noexcept {}
 
     void start()
     {
-        auto* returned = resource_;
-        if (!returned)
-            return this->finish();
-        bool const wanted = !state_->forced()
-            && (!state_->failed() || pool_->is_reusable_after_failure(*returned));
-        if (!pool_->give_back_from_exit(*returned, wanted, *this)) {
-            resource_ = nullptr;
+        auto* const returned = lease_.release();
+        bool const wanted =
+            !state_->forced() && (!state_->failed() || pool_->is_reusable_after_failure(*returned));
+        if (pool_->give_back_from_exit(*returned, wanted, *this))
+            recycled_ = returned;
+        else
             this->finish();
-        }
     }
 
-    void abandon()
-    {
-        give_back();
-        this->lose();
-    }
+    void abandon() { this->lose(); }
 
     std::tuple<std::exception_ptr> results() noexcept { return {nullptr}; }
 
     void cancelled(asio::cancellation_type, unsigned terminals) override
     {
-        if (resource_ && terminals != 0)
-            pool_->stop_job(*resource_);
+        if (recycled_ && terminals != 0)
+            pool_->stop_job(*recycled_);
     }
 
 private:
-    void give_back() noexcept
-    {
-        if (auto* returned = std::exchange(resource_, nullptr))
-            pool_->give_back(*returned);
-    }
-
-    std::shared_ptr<core_type> pool_;
-    pooled<T, Executor>* resource_;
+    Lease lease_;
+    std::shared_ptr<pool_core<T, Executor>> pool_;
+    pooled<T, Executor>* recycled_ = nullptr;
     exit_state* state_;
+    // Not to be used again without asking, which is done on the executor alone.
+    bool is_doubtful_;
 };
 
 // Closes a pool, as an exit.
