@@ -62,4 +62,28 @@ BOOST_AUTO_TEST_CASE(lease_whose_exit_cannot_be_started_is_not_used_again_after_
         [](pool_world& w) { expect(w.pool->idle() == 0, "it can be leased again"); });
 }
 
+BOOST_AUTO_TEST_CASE(lease_that_is_dropped_without_memory_goes_back_all_the_same)
+{
+    fail_each_allocation(
+        [](pool_world& w) {
+            w.make({.max_size = 1}), w.acquire(0);
+            w.drive();
+            w.acquire(1);
+        },
+        [](pool_world& w) { w.drop(0); },
+        [](pool_world& w) { expect(w.requests[1].calls == 1, "who waits has been forgotten"); });
+}
+
+BOOST_AUTO_TEST_CASE(close_that_waits_for_a_lease_that_is_dropped_without_memory_ends)
+{
+    fail_each_allocation(
+        [](pool_world& w) {
+            w.make(), w.acquire(0);
+            w.drive();
+            w.close_pool();
+        },
+        [](pool_world& w) { w.drop(0); },
+        [](pool_world& w) { expect(w.pool_closed.calls == 1, "the close waits for ever"); });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

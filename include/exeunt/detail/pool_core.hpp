@@ -3,6 +3,7 @@
 
 #include <exeunt/detail/close_operation.hpp>
 #include <exeunt/detail/deadline.hpp>
+#include <exeunt/detail/memory_reserve.hpp>
 #include <exeunt/detail/node_list.hpp>
 #include <exeunt/detail/observation.hpp>
 #include <exeunt/detail/pooled.hpp>
@@ -71,8 +72,7 @@ protected:
 // What a pool, its leases and the operations on it share. Used on the pool's executor, but for what says
 // otherwise.
 template <class T, class Executor>
-class pool_core : public std::enable_shared_from_this<pool_core<T, Executor>>,
-                  public deadline_owner
+class pool_core : public std::enable_shared_from_this<pool_core<T, Executor>>, public deadline_owner
 {
 public:
     using resource = pooled<T, Executor>;
@@ -138,12 +138,10 @@ public:
             head, &returned, std::memory_order_release, std::memory_order_relaxed));
         if (takes_back_.exchange(true, std::memory_order_acq_rel))
             return;
-        try {
-            asio::dispatch(executor_, [core = this->shared_from_this()] { core->take_back(); });
-        } catch (...) {
-            // There is no memory to tell: the next who looks takes it back.
-            takes_back_.store(false, std::memory_order_release);
-        }
+        if (tell() || (reserve_.spend() && tell()))
+            return;
+        // There is no memory to tell: the next who looks takes it back.
+        takes_back_.store(false, std::memory_order_release);
     }
 
     // What has become of a resource that an exit gives back: whether it is being recycled for `waits`.
@@ -191,6 +189,7 @@ public:
         }
         default: after_closing(done); break;
         }
+        take_back();
         pump();
         notify();
     }
@@ -212,11 +211,12 @@ public:
     void close(pool_closer& closer)
     {
         closers_.push_back(closer);
-        if (std::exchange(closing_, true))
+        bool const closes_already = std::exchange(closing_, true);
+        take_back();
+        if (closes_already)
             return;
         if (deadline_)
             std::exchange(deadline_, nullptr)->detach();
-        take_back();
         while (auto* waits = waiters_.pop_front())
             waits->refuse(make_pool_closed());
         // Each is told once, whatever comes of it.
@@ -233,7 +233,9 @@ public:
     // From here on nothing is waited for that is not under way: what is out is destroyed when it comes back.
     void force()
     {
-        if (std::exchange(forced_, true))
+        bool const is_forced_already = std::exchange(forced_, true);
+        take_back();
+        if (is_forced_already)
             return;
         while (auto* each = idle_.first())
             discard_idle(*each);
@@ -303,7 +305,8 @@ private:
     void comes_back(resource& returned)
     {
         --out_;
-        if (!is_worth_keeping(returned) || (functions_->judges && !functions_->is_reusable(*returned.value)))
+        if (!is_worth_keeping(returned)
+            || (functions_->judges && !functions_->is_reusable(*returned.value)))
             return discard(returned);
         ++counts_.returned;
         if (!functions_->recycles || closing_)
@@ -443,9 +446,20 @@ private:
 
     // ---- who waits
 
+    bool tell() noexcept
+    {
+        try {
+            asio::dispatch(executor_, [core = this->shared_from_this()] { core->take_back(); });
+            return true;
+        } catch (...) {
+            return false;
+        }
+    }
+
     void take_back()
     {
         takes_back_.store(false, std::memory_order_release);
+        reserve_.refill();
         take_back_returned([this](resource& each) { comes_back(each); });
     }
 
@@ -585,6 +599,7 @@ private:
     // What has come back, on any thread, the last one first; somebody will look.
     std::atomic<resource*> returned_{nullptr};
     std::atomic<bool> takes_back_{false};
+    memory_reserve reserve_;
     std::size_t jobs_ = 0;
     std::shared_ptr<pool_core> alive_;
     std::shared_ptr<deadline<Executor>> deadline_;
