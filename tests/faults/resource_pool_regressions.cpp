@@ -86,4 +86,25 @@ BOOST_AUTO_TEST_CASE(close_that_waits_for_a_lease_that_is_dropped_without_memory
         [](pool_world& w) { expect(w.pool_closed.calls == 1, "the close waits for ever"); });
 }
 
+// Asio gives the memory of an operation that cannot begin back after its handler: by way of a resource that
+// has gone with that.
+BOOST_AUTO_TEST_CASE(recycling_that_cannot_go_on_is_lost_with_its_resource)
+{
+    fail_each_allocation(
+        [](pool_world& w) {
+            w.pool.emplace(*w.context, exeunt::opened_by([&w] {
+                return w.open_by_operation();
+            }).recycled_by([&w](connection&, auto handler) {
+                auto next = [&w, h = std::move(handler)]() mutable {
+                    w.never->expires_at(asio::steady_timer::time_point::min());
+                    w.never->async_wait(std::move(h));
+                };
+                allocation_pause const pause;
+                asio::post(*w.context, std::move(next));
+            }));
+            w.acquire(0);
+        },
+        [](pool_world& w) { w.drop(0); }, [](pool_world& w) { w.run_threw = 0; });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -339,7 +339,7 @@ private:
     void destroy(resource& gone) noexcept
     {
         (gone.state == pooled_state::idle ? idle_ : busy_).remove(gone);
-        delete &gone;
+        gone.destroy();
     }
 
     // ---- jobs

@@ -5,6 +5,7 @@
 #include <exeunt/detail/exit_runner.hpp>
 #include <exeunt/pool_options.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -72,13 +73,23 @@ public:
         this->cut([] {}, true);
     }
 
+    // The resource is gone. Memory of a job may outlive it where the job was dropped: then that is the last.
+    void destroy() noexcept
+    {
+        value.reset();
+        release();
+    }
+
     void* allocate(std::size_t size, std::size_t alignment) override
     {
-        return ::operator new(size, std::align_val_t(alignment));
+        void* const memory = ::operator new(size, std::align_val_t(alignment));
+        references_.fetch_add(1, std::memory_order_relaxed);
+        return memory;
     }
     void deallocate(void* memory, std::size_t, std::size_t alignment) noexcept override
     {
         ::operator delete(memory, std::align_val_t(alignment));
+        release();
     }
 
     std::optional<T> value;
@@ -95,10 +106,19 @@ public:
     pooled* next_returned = nullptr;
 
 private:
+    ~pooled() = default;
+
     void job_ended() override { pool_->job_ended(*this); }
     void job_lost() override { pool_->job_lost(*this); }
 
+    void release() noexcept
+    {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete this;
+    }
+
     pool_core<T, Executor>* pool_;
+    std::atomic<std::size_t> references_{1};
 };
 
 template <class T>
