@@ -196,4 +196,29 @@ BOOST_AUTO_TEST_CASE(
     });
 }
 
+BOOST_AUTO_TEST_CASE(nested_stack_is_cut_where_there_is_no_memory_to_queue_that)
+{
+    faults::at_every_allocation([](std::size_t k, bool& hit) {
+        std::optional<world> w;
+        {
+            allocation_pause const pause;
+            w.emplace();
+            w->timer.expires_at(asio::steady_timer::time_point::max());
+            auto& nested = w->stack->enter(async_exit_stack(*w->context));
+            nested.push([&w](exit_handler handler) { w->timer.async_wait(std::move(handler)); });
+            w->close();
+            w->drive();
+        }
+        {
+            faults::plan plan(k);
+            w->stack->force();
+            w->drive();
+            plan.stop();
+            hit = plan.hit();
+        }
+        w->drive();
+        w->expect_closed();
+    });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -327,6 +327,7 @@ private:
 
     void deliver(asio::cancellation_type type) noexcept
     {
+        telling const here(this->executor());
         try {
             (is_coroutine_ ? driver_signal_ : this->signal_).emit(type);
         } catch (...) {

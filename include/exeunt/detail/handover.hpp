@@ -48,6 +48,42 @@ private:
     bool came_back_ = false;
 };
 
+// Notes that this thread runs in an executor while it tells an exit to stop. An operation on the same
+// executor can be told there and then, where there is no memory to queue that.
+class telling
+{
+public:
+    template <class Executor>
+    explicit telling(Executor const& executor) noexcept
+        : executor_(&executor)
+        , kind_(&kind_of<Executor>)
+        , outer_(std::exchange(innermost_, this))
+    {
+    }
+    telling(telling const&) = delete;
+    telling& operator=(telling const&) = delete;
+    ~telling() { innermost_ = outer_; }
+
+    template <class Executor>
+    static bool is_on(Executor const& executor) noexcept
+    {
+        return innermost_
+            && innermost_->kind_
+            == &kind_of<
+                Executor> && *static_cast<Executor const*>(innermost_->executor_) == executor;
+    }
+
+private:
+    template <class Executor>
+    static constexpr char kind_of = 0;
+
+    static constinit inline thread_local telling* innermost_ = nullptr;
+
+    void const* executor_;
+    void const* kind_;
+    telling* outer_;
+};
+
 } // namespace exeunt::detail
 
 #endif // EXEUNT_DETAIL_HANDOVER_HPP

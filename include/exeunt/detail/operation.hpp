@@ -198,17 +198,21 @@ public:
 
     void operator()(asio::cancellation_type type)
     {
-        auto* executor = static_cast<Executor const*>(relay_->executor());
-        if (!executor || !relay_->begin_posting())
+        // The operation may end within this call, and this with it.
+        auto const relay = relay_;
+        auto* executor = static_cast<Executor const*>(relay->executor());
+        if (!executor || !relay->begin_posting())
             return;
-        use_of_executor const use(*relay_);
-        if (!relay_->note(type))
+        use_of_executor const use(*relay);
+        if (!relay->note(type))
             return;
         try {
-            asio::post(*executor, [relay = relay_] { relay->deliver(); });
+            asio::post(*executor, [relay] { relay->deliver(); });
         } catch (...) {
-            relay_->not_on_its_way();
-            throw;
+            relay->not_on_its_way();
+            if (!telling::is_on(*executor))
+                throw;
+            relay->deliver();
         }
     }
 
