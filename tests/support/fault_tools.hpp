@@ -13,11 +13,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace support {
@@ -39,8 +42,14 @@ struct counting_observer : exeunt::exit_observer
         ++unreceived;
     }
 
+    void stack_abandoned(std::size_t exits, std::span<std::string_view const>) noexcept override
+    {
+        most_at_once = std::max(most_at_once, exits);
+    }
+
     exeunt::exit_observer* former;
     int abandoned = 0;
+    std::size_t most_at_once = 0; // by a stack or group that could not even begin to close
     int unreceived = 0;
 };
 
@@ -116,7 +125,7 @@ struct answer
         allocation_pause const pause;
         return expect(calls == (threw || !asked ? 0 : 1),
             std::string(threw ? "threw, and " : "") + "was called " + std::to_string(calls)
-                + " times, with " + describe(error),
+                + " times, dropped " + std::to_string(drops) + " times, with " + describe(error),
             where);
     }
 

@@ -8,7 +8,6 @@
 #include <exeunt/detail/operation.hpp>
 #include <exeunt/detail/run_exits.hpp>
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
 
 #include <cstddef>
@@ -107,7 +106,7 @@ private:
         // What was in flight when it began.
         std::exception_ptr seen;
         exit_state state;
-        asio::cancellation_signal signal;
+        bool is_forced = false;
         lane* previous = nullptr;
         lane* next = nullptr;
     };
@@ -118,7 +117,6 @@ private:
     public:
         using executor_type = Executor;
         using allocator_type = exit_allocator<void>;
-        using cancellation_slot_type = asio::cancellation_slot;
 
         lane_handler(group_base* group, lane* ended) noexcept
             : group_(group)
@@ -138,14 +136,7 @@ private:
 
         executor_type get_executor() const noexcept { return group_->executor(); }
         allocator_type get_allocator() const noexcept { return allocator_type(group_); }
-        cancellation_slot_type get_cancellation_slot() const noexcept
-        {
-            return lane_->signal.slot();
-        }
-        void operator()(std::exception_ptr)
-        {
-            group_->lane_ended(*std::exchange(lane_, nullptr));
-        }
+        void operator()(std::exception_ptr) { group_->lane_ended(*std::exchange(lane_, nullptr)); }
 
     private:
         group_base* group_;
@@ -289,13 +280,15 @@ private:
         exit_allocator<lane>(this).deallocate(&ended, 1);
     }
 
-    // What is in a stack that is destroyed runs synchronously, or is reported.
+    // One exit, be it in a lane already or not: it runs synchronously, or is reported.
     void give_up(lane* stalled, std::exception_ptr const& why) noexcept
     {
         exit_state_access::add(collected_, why, {}, source_location());
         if (stalled)
             return destroy(*stalled);
-        abandon_exits(core_->list, nullptr, collected_, seen_);
+        exit_list newest;
+        newest.take_one(core_->list, *core_->list.newest());
+        abandon_exits(newest, nullptr, collected_, seen_);
     }
 
     void lane_ended(lane& ended)
@@ -303,6 +296,7 @@ private:
         absorb(ended);
         running_.remove(ended);
         destroy(ended);
+        has_room_ = true;
         if (!starting_)
             start_lanes();
     }
@@ -315,6 +309,7 @@ private:
         running_.remove(ended);
         destroy(ended);
         lost_ = true;
+        has_room_ = true;
         end_if_done();
     }
 
@@ -334,6 +329,7 @@ private:
         in_flight_ = nullptr;
     }
 
+    // Goes around the slots of the lanes, which need memory to be told something.
     void force_lanes(stop_reason reason)
     {
         if (forced_ != stop_reason::none)
@@ -342,15 +338,29 @@ private:
         if (!has_begun_)
             return;
         seen_.forced();
-        for (lane* each = running_.first(); each; each = each->next) {
-            exit_state_access::force(each->state, reason);
-            exit_state_access::set_cut_for_time(each->state, reason == stop_reason::timed_out);
-            try {
-                each->signal.emit(asio::cancellation_type::terminal);
-            } catch (...) {
-                // A cancellation that cannot be delivered is one that the lane ignores.
-            }
+        if (stalled_)
+            exit_state_access::force(stalled_->state, reason);
+        bool const starts_others = std::exchange(starting_, true);
+        has_room_ = false;
+        // Without memory a lane ends at once, and with it perhaps others.
+        for (auto count = running_.size(); count != 0 && !running_.empty(); --count) {
+            auto& each = *running_.pop_front();
+            running_.push_back(each);
+            force(each, reason);
         }
+        starting_ = starts_others;
+        if (!starting_ && has_room_)
+            start_lanes();
+    }
+
+    void force(lane& running, stop_reason reason)
+    {
+        if (std::exchange(running.is_forced, true))
+            return;
+        exit_state_access::force(running.state, reason);
+        exit_state_access::set_cut_for_time(running.state, reason == stop_reason::timed_out);
+        if (auto* unwinds = running.stack.core().active)
+            unwinds->force(reason);
     }
 
     void end_if_done()
@@ -401,6 +411,8 @@ private:
     lane* starting_lane_ = nullptr;
     bool has_begun_ = false;
     bool starting_ = false;
+    // A lane has ended, which nobody has seen to yet.
+    bool has_room_ = false;
     bool looks_later_ = false;
     // Why it is forced, if it is.
     stop_reason forced_ = stop_reason::none;
