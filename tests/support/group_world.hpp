@@ -201,12 +201,13 @@ struct group_world
         return {};
     }
 
-    // A group of these between an older and a newer exit.
-    void make(std::size_t limit, std::vector<acts> const& exits)
+    // A group of these between an older and a newer exit, in the stack or in one that is nested in it.
+    void make(std::size_t limit, std::vector<acts> const& exits, bool nested = false)
     {
         try {
             add(*stack, acts::coroutine);
-            auto& group = stack->push_group({.limit = limit});
+            auto& around = nested ? stack->enter(stack_type(*context)) : *stack;
+            auto& group = around.push_group({.limit = limit});
             first = count;
             for (auto const what : exits) {
                 auto const handle = add(group, what);

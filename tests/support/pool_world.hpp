@@ -305,6 +305,11 @@ struct pool_world
             "out: " + std::to_string(counts.leased) + ", in: " + std::to_string(counts.returned)
                 + ", discarded: " + std::to_string(counts.discarded),
             where);
+        expect(counts.opened == counts.closed + counts.discarded,
+            "opened: " + std::to_string(counts.opened)
+                + ", closed: " + std::to_string(counts.closed)
+                + ", discarded: " + std::to_string(counts.discarded),
+            where);
         expect(
             pool->size() == 0 && pool->waiting() == 0, "the pool is closed, and not empty", where);
         check_lives(where);
