@@ -1,6 +1,7 @@
 #include "driver.hpp"
 
 #include <exeunt/exit_stack.hpp>
+#include <exeunt/on_exit.hpp>
 
 #include "http_client.hpp"
 #include "report.hpp"
@@ -12,56 +13,57 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
-#include <cstdio>
+#include <cstdint>
 #include <iostream>
 
 #include <unistd.h>
 
 namespace lease_server {
 
-driver::driver(asio::any_io_executor executor, options const& chosen, tally& count)
-    : executor_(executor)
-    , chosen_(chosen)
-    , count_(count)
-    , clients_(executor)
-{
-}
+namespace {
 
-void driver::start(tcp::endpoint server)
+asio::awaitable<void> terminate_after(std::chrono::seconds time, tally& count)
 {
-    for (std::size_t number = 0; number != chosen_.connections; ++number)
-        clients_.spawn(run_client(server, number, count_));
-    clients_.spawn(terminate_after(chosen_.seconds));
-    if (isatty(STDOUT_FILENO))
-        clients_.spawn(show_progress());
-}
-
-asio::awaitable<void> driver::leave()
-{
-    return clients_.leave();
-}
-
-asio::awaitable<void> driver::terminate_after(std::chrono::seconds time)
-{
-    asio::steady_timer alarm(executor_, time);
+    asio::steady_timer alarm(co_await asio::this_coro::executor, time);
     co_await alarm.async_wait(asio::use_awaitable);
-    if (!count_.stopping) // else somebody was faster
+    if (!count.stopping) // else somebody was faster
         std::raise(SIGTERM);
 }
 
 // One line on a terminal, written again and again.
-asio::awaitable<void> driver::show_progress()
+asio::awaitable<void> show_progress(connection_pool const& pool, tally& count)
 {
     exeunt::exit_stack stack;
     stack.push([] { std::cout << "\r\x1b[K" << std::flush; }); // the report finds a clean line
-    asio::steady_timer next(executor_);
-    for (std::uint64_t before = 0;; before = count_.requests) {
+    asio::steady_timer next(co_await asio::this_coro::executor);
+    for (std::uint64_t before = 0;; before = count.requests) {
         constexpr auto tick = std::chrono::milliseconds(200);
         next.expires_after(tick);
         co_await next.async_wait(asio::use_awaitable);
-        std::cout << '\r' << progress_line(count_, (count_.requests - before) * 5) << "\x1b[K"
+        count.leases = counts_of(pool);
+        std::cout << '\r' << progress_line(count, (count.requests - before) * 5) << "\x1b[K"
                   << std::flush;
     }
+}
+
+} // namespace
+
+exeunt::task_scope& start_clients(exeunt::async_exit_stack& stack)
+{
+    exeunt::task_scope_options at_once;
+    at_once.drain = std::chrono::seconds(0);
+    return stack.enter(exeunt::on_exit(exeunt::task_scope(stack.get_executor(), at_once))
+                           .named("let the clients leave"));
+}
+
+void drive(exeunt::task_scope& clients, tcp::endpoint server, connection_pool const& pool,
+    options const& chosen, tally& count)
+{
+    for (std::size_t number = 0; number != chosen.connections; ++number)
+        clients.spawn(run_client(server, number, count));
+    clients.spawn(terminate_after(chosen.seconds, count));
+    if (isatty(STDOUT_FILENO))
+        clients.spawn(show_progress(pool, count));
 }
 
 } // namespace lease_server

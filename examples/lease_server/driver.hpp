@@ -1,9 +1,12 @@
 #ifndef LEASE_SERVER_DRIVER_HPP
 #define LEASE_SERVER_DRIVER_HPP
 
+#include <exeunt/async_exit_stack.hpp>
+#include <exeunt/task_scope.hpp>
+
 #include "options.hpp"
+#include "pool.hpp"
 #include "tally.hpp"
-#include "task_group.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 
@@ -11,27 +14,14 @@ namespace lease_server {
 
 using tcp = asio::ip::tcp;
 
+// Where the clients will be: a scope whose exit ends them.
+exeunt::task_scope& start_clients(exeunt::async_exit_stack& stack);
+
 // The program's own client: several keep-alive connections that store, fetch, and now and then fail
-// on purpose, and an alarm that raises SIGTERM when the time is over.
-class driver
-{
-public:
-    driver(asio::any_io_executor executor, options const& chosen, tally& count);
-
-    void start(tcp::endpoint server);
-
-    // What is still connected leaves.
-    asio::awaitable<void> leave();
-
-private:
-    asio::awaitable<void> terminate_after(std::chrono::seconds time);
-    asio::awaitable<void> show_progress();
-
-    asio::any_io_executor executor_;
-    options const& chosen_;
-    tally& count_;
-    task_group clients_;
-};
+// on purpose, and an alarm that raises SIGTERM when the time is over. All of them are children of the
+// scope.
+void drive(exeunt::task_scope& clients, tcp::endpoint server, connection_pool const& pool,
+    options const& chosen, tally& count);
 
 } // namespace lease_server
 

@@ -1,13 +1,11 @@
 #include "http_answers.hpp"
 
-#include <exeunt/async_with.hpp>
 #include <exeunt/exit_errors.hpp>
 
-#include "in_hand.hpp"
 #include "limits.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -53,44 +51,40 @@ bool is_key(std::string_view text)
     });
 }
 
-asio::awaitable<http_answer> fetch(lease& upstream, std::string_view key)
+asio::awaitable<http_answer> fetch(upstream_connection& upstream, std::string_view key)
 {
-    auto value = co_await upstream->get(key);
+    auto value = co_await upstream.get(key);
     if (!value)
         co_return refusal(http::status::not_found);
     co_return answer(http::status::ok, std::move(*value));
 }
 
-asio::awaitable<http_answer> put(lease& upstream, std::string_view key, std::string const& value)
+asio::awaitable<http_answer> put(
+    upstream_connection& upstream, std::string_view key, std::string const& value)
 {
-    co_await upstream->set(key, value);
+    co_await upstream.set(key, value);
     co_return answer(http::status::no_content, {});
 }
 
-asio::awaitable<http_answer> fail(lease& upstream)
+asio::awaitable<http_answer> fail(upstream_connection& upstream)
 {
-    co_await upstream->set_without_its_value("unfinished");
+    co_await upstream.set_without_its_value("unfinished");
     throw std::runtime_error("failed on purpose, in the middle of a command");
 }
 
 // A request's work with the upstream. The lease is given back before the answer is written: a peer
-// that is slow to read does not keep it. All that can cancel this is a session that is told to end at
-// once: then there is no time to be graceful.
+// that is slow to read does not keep it.
 template <class Work>
-asio::awaitable<http_answer> with_lease(connection_pool& pool, Work const& work)
+asio::awaitable<http_answer> answer_by_upstream(connection_pool& pool, Work const& work)
 {
-    constexpr exeunt::close_options at_once{.grace = std::chrono::seconds(0)};
-    in_hand request(co_await asio::this_coro::cancellation_state);
+    http_answer made;
     std::exception_ptr failure;
+    upstream_work const make = [&](upstream_connection& upstream) -> asio::awaitable<void> {
+        made = co_await work(upstream);
+    };
     try {
-        co_return co_await exeunt::async_with(
-            at_once,
-            [&](exeunt::async_exit_stack& stack) -> asio::awaitable<http_answer> {
-                auto const release = giving_back();
-                auto& upstream = *co_await stack.async_acquire(pool.take(), release);
-                co_return co_await work(upstream);
-            },
-            request.token());
+        co_await with_lease(pool, make);
+        co_return made;
     } catch (...) {
         failure = std::current_exception();
     }
@@ -120,18 +114,20 @@ asio::awaitable<http_answer> answer_to(http_request const& request, connection_p
         if (!is_key(key))
             co_return refusal(http::status::bad_request);
         if (is_get(request)) {
-            auto const work = [&](lease& upstream) { return fetch(upstream, key); };
-            co_return co_await with_lease(pool, work);
+            auto const work = [&](upstream_connection& upstream) { return fetch(upstream, key); };
+            co_return co_await answer_by_upstream(pool, work);
         }
-        auto const work = [&](lease& upstream) { return put(upstream, key, request.body()); };
-        co_return co_await with_lease(pool, work);
+        auto const work = [&](upstream_connection& upstream) {
+            return put(upstream, key, request.body());
+        };
+        co_return co_await answer_by_upstream(pool, work);
     }
     if (target != "/" && target != "/fail")
         co_return refusal(http::status::not_found);
     if (!is_get(request))
         co_return not_allowed("GET, HEAD");
     if (target == "/fail")
-        co_return co_await with_lease(pool, fail);
+        co_return co_await answer_by_upstream(pool, fail);
     co_return answer(http::status::ok, std::string(welcome));
 }
 

@@ -10,6 +10,7 @@
 
 namespace lease_server {
 
+namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
 // One client of the own server: keeps asking, and checks every answer, until the server is gone.

@@ -90,11 +90,10 @@ asio::awaitable<void> http_peer::go_on_if_expected(http_request const& request)
 asio::awaitable<bool> http_peer::write(http_answer answer)
 {
     auto const told = co_await asio::this_coro::cancellation_state;
-    in_hand writing(told);
     said_close_ = !answer.keep_alive();
     stream_.expires_after(is_told_at_once(told) ? limits::last_words : limits::answer_write);
     error_code failed;
-    co_await http::async_write(stream_, answer, asio::redirect_error(writing.token(), failed));
+    co_await http::async_write(stream_, answer, asio::redirect_error(asio::use_awaitable, failed));
     co_return !failed;
 }
 

@@ -14,6 +14,7 @@
 
 namespace lease_server {
 
+namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using tcp = asio::ip::tcp;

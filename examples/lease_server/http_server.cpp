@@ -1,13 +1,14 @@
 #include "http_server.hpp"
 
 #include <exeunt/async_with.hpp>
+#include <exeunt/on_exit.hpp>
+#include <exeunt/task_scope.hpp>
 
 #include "http_answers.hpp"
 #include "http_peer.hpp"
 #include "in_hand.hpp"
 #include "limits.hpp"
 #include "listener.hpp"
-#include "task_group.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
@@ -25,7 +26,7 @@ namespace {
 asio::awaitable<void> converse(http_peer& peer, connection_pool& pool, tally& count)
 {
     co_await asio::this_coro::throw_if_cancelled(false);
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_partial_cancellation());
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     auto const told = co_await asio::this_coro::cancellation_state;
 
     for (bool go_on = true; go_on && !is_told(told);) {
@@ -64,32 +65,33 @@ asio::awaitable<void> turn_away(http_peer& peer, tally& count)
         ++count.turned_away;
 }
 
-// Waits until the answers have arrived; closes at once where that fails, or is forced.
-auto hanging_up(http_peer& peer, tally& count)
-{
-    ++count.exits_registered;
-    return exeunt::on_exit([&]() -> asio::awaitable<void> {
-        co_await peer.hang_up();
-        ++count.exits_run;
-    })
-        .named("hang up")
-        .or_force([&] {
-            peer.close();
-            ++count.exits_forced;
-        });
-}
-
 // A session: the stack owns its connection, and hangs up on every way out.
 template <class Conversation>
 asio::awaitable<void> session(tcp::socket socket, tally& count, Conversation conversation)
 {
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     co_await exeunt::async_with([&](exeunt::async_exit_stack& stack) -> asio::awaitable<void> {
         auto& peer = stack.emplace<http_peer>(std::move(socket), count.http);
-        stack.push(hanging_up(peer, count));
+        // Waits until the answers have arrived; closes at once where that fails, or is forced.
+        stack.push(
+            exeunt::on_exit([&peer] { return peer.hang_up(); }).named("hang up").or_force([&peer] {
+                peer.close();
+            }));
         co_await conversation(peer);
         if (is_told_at_once(co_await asio::this_coro::cancellation_state))
             stack.force();
     });
+}
+
+// The sessions, which end when they have done what they have in hand. Cut, they end at once: told twice,
+// they force what they give back already.
+exeunt::task_scope& start_sessions(exeunt::async_exit_stack& stack)
+{
+    exeunt::task_scope_options independent;
+    independent.cancel_on_failure = false;
+    return stack.enter(exeunt::on_exit(exeunt::task_scope(stack.get_executor(), independent))
+                           .named("finish the requests in hand")
+                           .on_cut([](exeunt::task_scope& sessions) { sessions.cancel(); }));
 }
 
 } // namespace
@@ -97,14 +99,8 @@ asio::awaitable<void> session(tcp::socket socket, tally& count, Conversation con
 tcp::endpoint start_http(
     exeunt::async_exit_stack& stack, unsigned short port, connection_pool& pool, tally& count)
 {
-    auto& sessions = stack.emplace<task_group>(stack.get_executor());
-    auto& door = stack.emplace<listener>(stack.get_executor(), port);
-    stack.push(stage(count, "finish the requests in hand", [&sessions](auto&) {
-        return sessions.leave();
-    }).on_cut([&sessions] { sessions.hurry(); }));
-    stack.push(stage(count, "stop accepting", [&door](auto&) { return door.close(); }));
-
-    door.open([&](tcp::socket socket) {
+    auto& sessions = start_sessions(stack);
+    return listen(stack, port, "stop accepting", [&](tcp::socket socket) {
         auto const serve = [&](http_peer& peer) { return converse(peer, pool, count); };
         auto const full = [&](http_peer& peer) { return turn_away(peer, count); };
         if (sessions.size() < limits::http_sessions)
@@ -112,7 +108,6 @@ tcp::endpoint start_http(
         else if (sessions.size() < limits::http_sessions + limits::turned_away_at_once)
             sessions.spawn(session(std::move(socket), count, full));
     });
-    return door.where();
 }
 
 } // namespace lease_server

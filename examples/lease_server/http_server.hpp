@@ -10,6 +10,7 @@
 
 namespace lease_server {
 
+namespace asio = boost::asio;
 // Starts the HTTP server; what ends it is registered on the stack: first nobody is let in any more,
 // then the requests in hand are finished, or cancelled where that is forced, and every session
 // ends. Returns where it listens.

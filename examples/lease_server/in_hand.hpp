@@ -10,8 +10,8 @@ namespace lease_server {
 
 namespace asio = boost::asio;
 
-// A session is told to end in two ways: to leave when it has done what it has in hand (`partial`), or
-// at once (`terminal`).
+// A session is told to end in two ways: to leave when it has done what it has in hand (`total`), or at
+// once (`terminal`).
 inline bool is_told(asio::cancellation_state const& state)
 {
     return state.cancelled() != asio::cancellation_type::none;

@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 inline constexpr std::size_t http_sessions = 512; // more: 503
 inline constexpr std::size_t turned_away_at_once = 64; // more: closed without a word
+inline constexpr std::size_t waiting_requests = 256; // for a lease; more: 503
 inline constexpr std::uint32_t request_header = 8 * 1024; // more: 431
 inline constexpr std::size_t value = 64 * 1024; // more: 413
 inline constexpr std::size_t key = 128; // more: 400
@@ -28,7 +29,7 @@ inline constexpr auto upstream_connect = 2s;
 inline constexpr auto upstream_command = 2s;
 inline constexpr auto upstream_reset = 2s; // more: the connection is discarded
 inline constexpr auto upstream_quit = 2s; // more: it is closed without an answer
-inline constexpr auto free_lease = 2s;
+inline constexpr auto free_lease = 2s; // more: 503
 inline constexpr auto client_answer = 10s;
 
 } // namespace lease_server::limits

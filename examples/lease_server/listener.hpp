@@ -1,36 +1,23 @@
 #ifndef LEASE_SERVER_LISTENER_HPP
 #define LEASE_SERVER_LISTENER_HPP
 
-#include "task_group.hpp"
+#include <exeunt/async_exit_stack.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
 
 #include <functional>
+#include <string>
 
 namespace lease_server {
 
+namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-// Takes connections on a loopback port until it is closed.
-class listener
-{
-public:
-    // Listens at once; port 0 takes one that is free. Throws std::runtime_error, with one clear line.
-    listener(asio::any_io_executor executor, unsigned short port);
-
-    tcp::endpoint where() const { return acceptor_.local_endpoint(); }
-
-    // From now on each connection is given to `take`, which does not wait.
-    void open(std::function<void(tcp::socket)> take);
-
-    asio::awaitable<void> close();
-
-private:
-    asio::awaitable<void> accept(std::function<void(tcp::socket)> take);
-
-    tcp::acceptor acceptor_;
-    task_group accepting_;
-};
+// Gives each connection on a loopback port to `take`, which does not wait, until the stack unwinds; the
+// exit that ends it has this name. Port 0 takes one that is free. Returns where it listens; throws
+// std::runtime_error, with one clear line.
+tcp::endpoint listen(exeunt::async_exit_stack& stack, unsigned short port, std::string name,
+    std::function<void(tcp::socket)> take);
 
 } // namespace lease_server
 

@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <iomanip>
 #include <ostream>
@@ -15,7 +16,7 @@ using seconds = std::chrono::duration<double>;
 
 std::uint64_t leaked_leases(tally const& count)
 {
-    return count.leases_out - count.leases_in - count.leases_discarded;
+    return count.leases.leased - count.leases.returned - count.leases.discarded;
 }
 
 std::uint64_t leaked_connections(tally const& count)
@@ -26,9 +27,15 @@ std::uint64_t leaked_connections(tally const& count)
     return open;
 }
 
-std::uint64_t exits_never_run(tally const& count)
+// Those that were registered while others ran are not among those that an unwinding begins with.
+std::uint64_t exits_registered(witness const& seen)
 {
-    return count.exits_registered - count.exits_run - count.exits_forced - count.exits_dismissed;
+    return std::max(seen.registered, seen.begun);
+}
+
+std::uint64_t exits_never_ended(witness const& seen)
+{
+    return exits_registered(seen) - seen.ended;
 }
 
 // A line of the table: a title, then numbers with their names.
@@ -68,9 +75,9 @@ void print_traffic(std::ostream& out, tally const& count)
         for (auto const& [status, answers] : count.answers)
             row(out, "").cell("with " + std::to_string(status), answers);
         row(out, "leases")
-            .cell("out", count.leases_out)
-            .cell("in", count.leases_in)
-            .cell("discarded", count.leases_discarded)
+            .cell("out", count.leases.leased)
+            .cell("in", count.leases.returned)
+            .cell("discarded", count.leases.discarded)
             .cell("leaked", leaked_leases(count));
         connections_row(out, "HTTP connections", count.http);
         if (count.turned_away != 0)
@@ -120,8 +127,7 @@ void print_bad_endings(std::ostream& out, witness const& seen)
 
 std::uint64_t leaked(tally const& count, witness const& seen)
 {
-    return leaked_leases(count) + leaked_connections(count) + exits_never_run(count)
-        + seen.abandoned;
+    return leaked_leases(count) + leaked_connections(count) + exits_never_ended(seen);
 }
 
 std::string progress_line(tally const& count, std::uint64_t requests_per_second)
@@ -138,11 +144,13 @@ std::string progress_line(tally const& count, std::uint64_t requests_per_second)
 void print_report(std::ostream& out, tally const& count, witness const& seen)
 {
     print_traffic(out, count);
+    // The QUIT of a connection that is discarded is forgotten.
+    auto const dismissed = count.leases.discarded;
     row(out, "exits")
-        .cell("registered", count.exits_registered)
-        .cell("run", count.exits_run)
-        .cell("forced", count.exits_forced);
-    row(out, "").cell("dismissed", count.exits_dismissed).cell("abandoned", seen.abandoned);
+        .cell("registered", exits_registered(seen) + dismissed)
+        .cell("run", seen.ended - seen.forced)
+        .cell("forced", seen.forced);
+    row(out, "").cell("dismissed", dismissed).cell("abandoned", seen.abandoned);
     print_clients(out, count);
     out << '\n';
     print_stages(out, count);

@@ -1,22 +1,16 @@
 #ifndef LEASE_SERVER_TALLY_HPP
 #define LEASE_SERVER_TALLY_HPP
 
-#include <exeunt/exit_state.hpp>
-#include <exeunt/on_exit.hpp>
-
-#include <boost/asio/awaitable.hpp>
+#include <exeunt/pool_options.hpp>
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace lease_server {
-
-namespace asio = boost::asio;
 
 // Connections of one kind.
 struct connection_tally
@@ -31,25 +25,18 @@ struct tally
 {
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     bool started = false;
-    bool stopping = false; // a signal has come ...
-    std::chrono::steady_clock::time_point stopping_since; // ... at this time
+    bool stopping = false; // a signal has come, and the program unwinds ...
+    std::chrono::steady_clock::time_point stopping_since; // ... since this time
 
     std::uint64_t requests = 0; // read whole
     std::map<unsigned, std::uint64_t> answers; // written whole, by status
     std::uint64_t turned_away = 0; // no room for another session
 
-    std::uint64_t leases_out = 0;
-    std::uint64_t leases_in = 0;
-    std::uint64_t leases_discarded = 0;
+    exeunt::pool_counts leases;
 
     connection_tally http; // the server's side
     connection_tally pooled; // to the upstream
     connection_tally upstream; // the built-in upstream's side
-
-    std::uint64_t exits_registered = 0;
-    std::uint64_t exits_run = 0;
-    std::uint64_t exits_forced = 0; // the force instead, or after a run that did not succeed
-    std::uint64_t exits_dismissed = 0;
 
     std::uint64_t client_requests = 0;
     std::uint64_t client_answers = 0; // as expected
@@ -119,21 +106,6 @@ private:
     std::string name_;
     std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
-
-using operation = std::function<asio::awaitable<void>(exeunt::exit_state&)>;
-
-// One stage of the shutdown: an exit with a name. The table knows whether it was run, and how long
-// that took.
-inline auto stage(tally& count, char const* name, operation undo)
-{
-    ++count.exits_registered;
-    return exeunt::on_exit([&count, name, undo = std::move(undo)](
-                               exeunt::exit_state& state) -> asio::awaitable<void> {
-        ++count.exits_run;
-        stopwatch const measured(count, name);
-        co_await undo(state);
-    }).named(name);
-}
 
 } // namespace lease_server
 

@@ -1,8 +1,10 @@
 #include "upstream.hpp"
 
+#include <exeunt/on_exit.hpp>
+#include <exeunt/task_scope.hpp>
+
 #include "limits.hpp"
 #include "listener.hpp"
-#include "task_group.hpp"
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
@@ -11,6 +13,7 @@
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -164,13 +167,13 @@ tcp::endpoint start_upstream(exeunt::async_exit_stack& stack, unsigned short por
 {
     auto& shared = stack.emplace<store>();
     shared.resets_left = hang_after_resets;
-    auto& sessions = stack.emplace<task_group>(stack.get_executor());
-    auto& door = stack.emplace<listener>(stack.get_executor(), port);
-    stack.push(stage(count, "stop the upstream", [&sessions](auto&) { return sessions.leave(); }));
-    stack.push(stage(count, "close the upstream's door", [&door](auto&) { return door.close(); }));
-
-    door.open([&](tcp::socket socket) { sessions.spawn(serve(std::move(socket), shared, count)); });
-    return door.where();
+    exeunt::task_scope_options at_once;
+    at_once.cancel_on_failure = false;
+    at_once.drain = std::chrono::seconds(0); // its clients have left
+    auto& sessions = stack.enter(exeunt::on_exit(exeunt::task_scope(stack.get_executor(), at_once))
+                                     .named("stop the upstream"));
+    return listen(stack, port, "close the upstream's door",
+        [&](tcp::socket socket) { sessions.spawn(serve(std::move(socket), shared, count)); });
 }
 
 } // namespace lease_server

@@ -12,6 +12,7 @@
 
 namespace lease_server {
 
+namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
 // The built-in upstream: a key-value server with a protocol of its own, reached through real

@@ -47,14 +47,14 @@ upstream_connection::upstream_connection(boost::beast::tcp_stream stream, tally&
 {
 }
 
-asio::awaitable<upstream_connection> upstream_connection::open(
+asio::awaitable<std::unique_ptr<upstream_connection>> upstream_connection::open(
     upstream_address const& where, tally& count)
 {
     boost::beast::tcp_stream stream(co_await asio::this_coro::executor);
     stream.expires_after(limits::upstream_connect);
     co_await stream.async_connect(where, asio::use_awaitable);
     stream.socket().set_option(tcp::no_delay(true));
-    co_return upstream_connection(std::move(stream), count);
+    co_return std::make_unique<upstream_connection>(std::move(stream), count);
 }
 
 asio::awaitable<std::optional<std::string>> upstream_connection::get(std::string_view key)

@@ -8,7 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 
-#include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +16,7 @@
 
 namespace lease_server {
 
+namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
 // Where the upstream is: the addresses to try, one after the other.
@@ -30,7 +31,10 @@ asio::awaitable<upstream_address> resolve(host_and_port where);
 class upstream_connection
 {
 public:
-    static asio::awaitable<upstream_connection> open(upstream_address const& where, tally& count);
+    static asio::awaitable<std::unique_ptr<upstream_connection>> open(
+        upstream_address const& where, tally& count);
+
+    upstream_connection(boost::beast::tcp_stream stream, tally& count);
 
     asio::awaitable<std::optional<std::string>> get(std::string_view key);
     asio::awaitable<void> set(std::string_view key, std::string_view value);
@@ -46,8 +50,6 @@ public:
     asio::awaitable<void> set_without_its_value(std::string_view key);
 
 private:
-    upstream_connection(boost::beast::tcp_stream stream, tally& count);
-
     asio::awaitable<void> send(std::string command);
     asio::awaitable<void> send_unlimited(std::string command);
     asio::awaitable<std::string> answer();

@@ -17,6 +17,11 @@ std::string message_of(std::exception_ptr failure)
     }
 }
 
+void witness::unwinding_began(exeunt::unwinding_view const& unwinding) noexcept
+{
+    registered += unwinding.exits;
+}
+
 void witness::exit_began(exeunt::exit_view const&) noexcept
 {
     ++begun;
@@ -29,11 +34,13 @@ void witness::exit_cut(exeunt::exit_view const& exit, duration) noexcept
 
 void witness::exit_forced(exeunt::exit_view const& exit, duration) noexcept
 {
+    ++forced;
     ++bad_endings[std::string(exit.name)].forced;
 }
 
 void witness::exit_ended(exeunt::exit_view const& exit, std::exception_ptr error, duration) noexcept
 {
+    ++ended;
     if (error)
         ++bad_endings[std::string(exit.name)].failed;
 }

@@ -19,7 +19,8 @@ std::string message_of(std::exception_ptr failure);
 
 // Counts the exits of this program, and those by name that did not end as they should: cut, given back
 // by force, failed. Hears of exits that can never run, and of the failures that stop nothing, such as
-// a QUIT without an answer.
+// a QUIT without an answer. Knows of all exits that there are when an unwinding begins, so that it sees
+// which of them never end.
 class witness : public exeunt::exit_observer
 {
 public:
@@ -30,12 +31,16 @@ public:
         std::uint64_t failed = 0;
     };
 
+    std::uint64_t registered = 0; // with what has been unwound
     std::uint64_t begun = 0;
+    std::uint64_t ended = 0;
+    std::uint64_t forced = 0; // the force instead, or after a run that did not succeed
     std::map<std::string, endings, std::less<>> bad_endings;
     std::uint64_t abandoned = 0;
     std::uint64_t unreceived = 0;
     std::string first_unreceived;
 
+    void unwinding_began(exeunt::unwinding_view const& unwinding) noexcept override;
     void exit_began(exeunt::exit_view const& exit) noexcept override;
     void exit_cut(exeunt::exit_view const& exit, duration elapsed) noexcept override;
     void exit_forced(exeunt::exit_view const& exit, duration elapsed) noexcept override;

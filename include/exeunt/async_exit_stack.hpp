@@ -423,9 +423,9 @@ public:
     /**
      * `operation` is an asynchronous operation or an `asio::awaitable<T>`. What it yields is moved
      * into the stack, and is released by `release(T&[, exit_state&][, handler])`, of the shapes that
-     * `push` takes, or a spec of one. The memory for it is reserved before the operation starts, so
-     * that what has been acquired cannot be lost; for the same reason T and the release must be
-     * nothrow move constructible.
+     * `push` takes, or a spec of one; or by its own exit (`own_exit`). The memory for it is reserved
+     * before the operation starts, so that what has been acquired cannot be lost; for the same reason T
+     * and the release must be nothrow move constructible.
      *
      * While closing, the release is registered and runs next. If the stack has been closed or
      * destroyed meanwhile, the resource is released at once, and this completes with `stack_closed`.
@@ -463,7 +463,7 @@ public:
     }
 
     /// Awaits an operation that yields a resource, and registers the resource's own exit.
-    /** That is its `async_exit`, else its `exit`, else its destructor. */
+    /** That is its `async_exit`, else its `exit`, else its destructor: `own_exit`. */
     template <class Operation,
         asio::completion_token_for<detail::acquire_signature<Operation>> Token =
             detail::default_value_token<Executor>>
@@ -472,7 +472,7 @@ public:
     {
         return asio::async_initiate<Token, detail::acquire_signature<Operation>>(
             typename base::initiate_acquire(self(), where), token,
-            std::forward<Operation>(operation), detail::no_release());
+            std::forward<Operation>(operation), own_exit_t());
     }
 
     /// Awaits `async_enter` of a context, and registers its `async_exit`.

@@ -175,6 +175,20 @@ exit_spec<std::decay_t<F>> on_exit(F&& function, source_location where = source_
     return {std::decay_t<F>(std::forward<F>(function)), unnamed{}, no_limits{}, where};
 }
 
+/// The type of `own_exit`.
+struct own_exit_t
+{
+};
+
+/// Stands for the exit that what is acquired has by itself, to say more about it.
+/**
+ * @code
+ * auto const reset = exeunt::on_exit(exeunt::own_exit).named("reset").within(2s);
+ * auto& upstream = *co_await stack.async_acquire(pool.async_acquire(asio::deferred), reset);
+ * @endcode
+ */
+inline constexpr own_exit_t own_exit;
+
 } // namespace exeunt
 
 #endif // EXEUNT_ON_EXIT_HPP

@@ -21,6 +21,9 @@ struct pool_options
     /// So many may wait for one at most; more are refused.
     std::size_t max_waiters = static_cast<std::size_t>(-1);
 
+    /// So long one waits for a resource at most; then `async_acquire` fails with `timed_out`.
+    duration wait_timeout = duration::max();
+
     /// What nobody has needed for this long is closed.
     duration idle_timeout = duration::max();
 
@@ -88,8 +91,8 @@ public:
     }
 
     /// What makes a resource ready for the next lease: `f(T&)` or `f(T&, handler)`.
-    /** Synchronous, an awaitable, or an operation. One that fails is discarded; the default observer
-     * hears of it. */
+    /** Synchronous, an awaitable, or an operation; or a spec of one (`on_exit`), which may say how long it
+     * takes at most. What cannot be recycled is discarded; the default observer hears of a failure. */
     template <class F>
     pool_spec<Open, std::decay_t<F>, Close, Reusable> recycled_by(F&& function) &&
     {
@@ -99,7 +102,7 @@ public:
     }
 
     /// How a resource is closed that is not needed any more: `f(T&)` or `f(T&, handler)`.
-    /** Synchronous, an awaitable, or an operation. Then it is destroyed. */
+    /** Synchronous, an awaitable, or an operation; or a spec of one (`on_exit`). Then it is destroyed. */
     template <class F>
     pool_spec<Open, Recycle, std::decay_t<F>, Reusable> closed_by(F&& function) &&
     {

@@ -98,7 +98,8 @@ public:
      * The pool's, also for recycling; the handler on its associated executor.
      *
      * @par Cancellation
-     * `terminal` cuts the recycling, and the resource is discarded.
+     * `terminal` cuts the recycling; the resource is discarded, and this fails with `operation_aborted`. In
+     * a stack that is no failure: the lease has a force.
      */
     template <asio::completion_token_for<void(std::exception_ptr)> Token =
                   detail::default_token<Executor>>
@@ -254,7 +255,8 @@ public:
      *
      * @par Errors
      * What opening a resource fails with: told to who waits longest, unless another one is on its way for
-     * it. `pool_closed`; `operation_aborted`; `resource_unavailable_try_again` if `max_waiters` wait.
+     * it. `pool_closed`; `operation_aborted`; `resource_unavailable_try_again` if `max_waiters` wait;
+     * `timed_out` after `wait_timeout`.
      */
     template <asio::completion_token_for<void(std::exception_ptr, lease)> Token =
                   detail::default_value_token<Executor>>

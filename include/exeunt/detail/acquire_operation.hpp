@@ -288,13 +288,14 @@ struct acquired_with_release
     static exit_table const& table() noexcept { return table_of<traits, Executor>(); }
 };
 
-template <class Executor, class T>
+// `Source` says more about it.
+template <class Executor, class T, class Source>
 struct acquired_by_itself
 {
+    using words = words_of<Source>;
     static constexpr bool async = is_async_context<T, Executor>();
-    static constexpr bool owns_alone = !async && !has_sync_exit<T>;
-    using payload = std::conditional_t<async, async_context_exit<T, exit_words<>>,
-        std::conditional_t<has_sync_exit<T>, context_exit<T, exit_words<>>, owned_value<T>>>;
+    using payload = std::conditional_t<async, async_context_exit<T, words>,
+        std::conditional_t<has_sync_exit<T>, context_exit<T, words>, owned_value<T, words>>>;
 
     static exit_table const& table() noexcept
     {
@@ -305,9 +306,8 @@ struct acquired_by_itself
     }
 };
 
-struct no_release
-{
-};
+template <class Source>
+inline constexpr bool is_own_exit = std::is_same_v<function_of<Source>, own_exit_t>;
 
 template <class Executor, class Operation, class Source>
 struct acquire_traits
@@ -320,8 +320,8 @@ struct acquire_traits
         "exeunt: what is acquired, and its release, are moved into the stack and must not be lost "
         "on "
         "the way: make them nothrow move constructible, for instance by a std::unique_ptr");
-    using kept = typename std::conditional_t<std::is_same_v<Source, no_release>,
-        std::type_identity<acquired_by_itself<Executor, value_type>>,
+    using kept = typename std::conditional_t<is_own_exit<Source>,
+        std::type_identity<acquired_by_itself<Executor, value_type, Source>>,
         std::type_identity<acquired_with_release<Executor, value_type, Source>>>::type;
     using payload = typename kept::payload;
 };
@@ -364,12 +364,10 @@ private:
         operation_.reset();
         if (auto error = this->job_failure())
             return this->fail(std::move(error));
-        if constexpr (!std::is_same_v<Source, no_release>)
-            this->register_exit(std::move(*value_), std::move(release_));
-        else if constexpr (traits::kept::owns_alone)
-            this->register_exit(exit_words<>(), std::move(*value_));
+        if constexpr (is_own_exit<Source>)
+            this->register_exit(take_words(std::move(release_)), std::move(*value_));
         else
-            this->register_exit(std::move(*value_));
+            this->register_exit(std::move(*value_), std::move(release_));
     }
 
     void registered(entry& e) noexcept override

@@ -6,6 +6,7 @@
 #include <exeunt/detail/memory_reserve.hpp>
 #include <exeunt/detail/node_list.hpp>
 #include <exeunt/detail/observation.hpp>
+#include <exeunt/detail/pool_functions.hpp>
 #include <exeunt/detail/pooled.hpp>
 #include <exeunt/exit_errors.hpp>
 #include <exeunt/exit_state.hpp>
@@ -20,6 +21,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace exeunt::detail {
@@ -120,6 +122,7 @@ public:
     }
 
     bool is_full() const noexcept { return waiters_.size() >= options_.max_waiters; }
+    duration wait_timeout() const noexcept { return options_.wait_timeout; }
 
     void wait(waiter& waits)
     {
@@ -182,9 +185,9 @@ public:
         case pooled_state::opening: after_opening(done); break;
         case pooled_state::recycling: {
             auto* const waits = std::exchange(done.waiter, nullptr);
-            after_recycling(done);
+            bool const kept = after_recycling(done);
             if (waits)
-                waits->job_done();
+                waits->job_done(kept);
             break;
         }
         default: after_closing(done); break;
@@ -208,13 +211,15 @@ public:
 
     // ---- closing
 
-    void close(pool_closer& closer)
+    // `around`: the state of the unwinding that this is a part of.
+    void close(pool_closer& closer, exit_state const& around)
     {
         closers_.push_back(closer);
         bool const closes_already = std::exchange(closing_, true);
         take_back();
         if (closes_already)
             return;
+        around_ = &around;
         if (deadline_)
             std::exchange(deadline_, nullptr)->detach();
         while (auto* waits = waiters_.pop_front())
@@ -384,7 +389,7 @@ private:
     void after_opening(resource& opened)
     {
         --opening_;
-        if (auto error = opened.take_failure()) {
+        if (auto error = opened.take_failure().error) {
             destroy(opened);
             if (!closing_)
                 ++counts_.failed;
@@ -406,16 +411,19 @@ private:
     }
 
     // It failed: whoever had it got what it wanted, and only the observer hears of it.
-    void after_recycling(resource& used)
+    // Returns whether it is good for the next one.
+    bool after_recycling(resource& used)
     {
-        auto error = used.take_failure();
-        if (!error && !forced_)
-            return make_available(used);
-        if (error && !is_cancelled(error))
-            if (auto* observer = default_observer())
-                observer->failure_unreceived({"recycle", source_location()}, error);
+        auto const failure = used.take_failure();
+        if (!failure.error && !used.discarded && !forced_) {
+            make_available(used);
+            return true;
+        }
+        if (failure.error && !is_cancelled(failure.error))
+            tell("recycle", failure);
         --counts_.returned;
         discard(used);
+        return false;
     }
 
     void close(resource& unwanted)
@@ -424,7 +432,7 @@ private:
             discard_idle(unwanted);
             return notify();
         }
-        auto const start = [this](resource& each) { functions_->close(each); };
+        auto const start = [this](resource& each) { functions_->close(each, around_); };
         if (run(unwanted, pooled_state::closing, start))
             after_closing(unwanted);
     }
@@ -432,16 +440,24 @@ private:
     void after_closing(resource& closed)
     {
         ++counts_.closed;
-        if (auto error = closed.take_failure()) {
+        if (auto const failure = closed.take_failure(); failure.error) {
             // Cut: its destructor closes it.
-            bool const cut = forced_ && is_cancelled(error);
+            bool const cut = forced_ && is_cancelled(failure.error);
             if (closing_ && !cut)
-                exit_state_access::add(failures_, error, {}, source_location());
-            else if (auto* observer = cut ? nullptr : default_observer())
-                observer->failure_unreceived({"close", source_location()}, error);
+                exit_state_access::add(failures_, failure.error, failure.name, failure.where);
+            else if (!cut)
+                tell("close", failure);
         }
         destroy(closed);
         notify();
+    }
+
+    // Nobody but the observer hears of this.
+    static void tell(std::string_view what, exit_failure const& failure) noexcept
+    {
+        if (auto* observer = default_observer())
+            observer->failure_unreceived(
+                {failure.name.empty() ? what : failure.name, failure.where}, failure.error);
     }
 
     // ---- who waits
@@ -603,6 +619,7 @@ private:
     std::size_t jobs_ = 0;
     std::shared_ptr<pool_core> alive_;
     std::shared_ptr<deadline<Executor>> deadline_;
+    exit_state const* around_ = nullptr;
     exit_state failures_;
     bool reported_ = false;
     bool pumps_ = false;

@@ -59,12 +59,18 @@ protected:
             return fail(make_error(boost::system::errc::make_error_code(
                 boost::system::errc::resource_unavailable_try_again)));
         try {
-            this->wait();
+            this->wait_for(pool_->wait_timeout());
         } catch (...) {
             return fail(std::current_exception());
         }
         waits_ = true;
         pool_->wait(*this);
+    }
+
+    void time_is_up() override
+    {
+        if (waits_)
+            give_up(asio::error::timed_out);
     }
 
     void abandon() { this->lose(); }
@@ -76,11 +82,8 @@ protected:
 
     void cancelled(asio::cancellation_type types, unsigned) override
     {
-        if (!waits_ || types == asio::cancellation_type::none)
-            return;
-        leave();
-        this->stop_waiting();
-        fail(make_error(asio::error::operation_aborted));
+        if (waits_ && types != asio::cancellation_type::none)
+            give_up(asio::error::operation_aborted);
     }
 
     void context_lost() override
@@ -90,6 +93,13 @@ protected:
     }
 
 private:
+    void give_up(boost::system::error_code why)
+    {
+        leave();
+        this->stop_waiting();
+        fail(make_error(why));
+    }
+
     void fail(std::exception_ptr error)
     {
         error_ = std::move(error);
@@ -128,9 +138,12 @@ public:
     {
     }
 
-    void job_done() override
+    void job_done(bool kept) override
     {
         recycled_ = nullptr;
+        // Not to be mistaken for one that was recycled.
+        if (is_cut_ && !kept)
+            error_ = make_error(asio::error::operation_aborted);
         this->finish();
     }
     void job_lost() override
@@ -154,6 +167,8 @@ protected:
     void start()
     {
         auto* const returned = lease_.release();
+        if (!returned)
+            return this->finish();
         bool const wanted =
             !state_->forced() && (!state_->failed() || pool_->is_reusable_after_failure(*returned));
         if (pool_->give_back_from_exit(*returned, wanted, *this))
@@ -164,12 +179,14 @@ protected:
 
     void abandon() { this->lose(); }
 
-    std::tuple<std::exception_ptr> results() noexcept { return {nullptr}; }
+    std::tuple<std::exception_ptr> results() noexcept { return {std::move(error_)}; }
 
     void cancelled(asio::cancellation_type, unsigned terminals) override
     {
-        if (recycled_ && terminals != 0)
-            pool_->stop_job(*recycled_);
+        if (!recycled_ || terminals == 0)
+            return;
+        is_cut_ = true;
+        pool_->stop_job(*recycled_);
     }
 
 private:
@@ -177,6 +194,8 @@ private:
     std::shared_ptr<pool_core<T, Executor>> pool_;
     pooled<T, Executor>* recycled_ = nullptr;
     exit_state* state_;
+    std::exception_ptr error_;
+    bool is_cut_ = false;
     // Not to be used again without asking, which is done on the executor alone.
     bool is_doubtful_;
 };
@@ -213,7 +232,7 @@ protected:
     {
         starting_ = true;
         waits_ = true;
-        pool_->close(*this);
+        pool_->close(*this, *state_);
         if (state_->forced())
             pool_->force();
         starting_ = false;

@@ -1,18 +1,17 @@
 #ifndef EXEUNT_DETAIL_POOLED_HPP
 #define EXEUNT_DETAIL_POOLED_HPP
 
-#include <exeunt/detail/acquire_operation.hpp>
 #include <exeunt/detail/exit_runner.hpp>
-#include <exeunt/pool_options.hpp>
+#include <exeunt/detail/exit_state_access.hpp>
+#include <exeunt/exit_errors.hpp>
+#include <exeunt/exit_state.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <exception>
-#include <functional>
 #include <new>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 namespace exeunt::detail {
@@ -27,7 +26,8 @@ enum class pooled_state : unsigned char { opening, idle, leased, recycling, clos
 class pooled_waiter
 {
 public:
-    virtual void job_done() = 0;
+    // `kept`: whether the resource is good for the next one.
+    virtual void job_done(bool kept) = 0;
     virtual void job_lost() = 0;
 
 protected:
@@ -56,15 +56,30 @@ public:
 
     // What the job has failed with, the first of several. Nothing is left of it then: a coroutine that
     // waits for the next job would keep the execution context running.
-    std::exception_ptr take_failure() noexcept
+    exit_failure take_failure() noexcept
     {
         this->end_driver();
-        std::exception_ptr first;
+        exit_failure first;
         this->take_failures([&](std::exception_ptr const& error) {
-            if (!first)
-                first = error;
+            if (!first.error)
+                first.error = error;
         });
+        if (!first.error && lane_ && lane_->failed())
+            take_first(first, lane_->failures().front());
+        lane_.reset();
         return first;
+    }
+
+    // The state of a job that is the exit of a stack of its own, a part of the unwinding that `around`
+    // belongs to, if it is a part of one.
+    exit_state& begin_lane(exit_state const* around) noexcept
+    {
+        lane_.emplace();
+        if (around)
+            exit_state_access::nest(*lane_, *around);
+        if (around && around->forced())
+            exit_state_access::force(*lane_, stop_reason::cancelled);
+        return *lane_;
     }
 
     // Tells the job to stop; it is waited for. Nothing comes of that within the call.
@@ -94,7 +109,7 @@ public:
 
     std::optional<T> value;
     pooled_state state = pooled_state::opening;
-    // Comes back to be destroyed.
+    // Is to be destroyed, and not to be used again.
     bool discarded = false;
     time_point opened{};
     time_point idle_since{};
@@ -108,6 +123,17 @@ public:
 private:
     ~pooled() = default;
 
+    static void take_first(exit_failure& into, exit_failure const& failure) noexcept
+    {
+        into.error = failure.error;
+        into.where = failure.where;
+        try {
+            into.name = failure.name;
+        } catch (...) {
+            // The failure is worth more than its name.
+        }
+    }
+
     void job_ended() override { pool_->job_ended(*this); }
     void job_lost() override { pool_->job_lost(*this); }
 
@@ -119,98 +145,7 @@ private:
 
     pool_core<T, Executor>* pool_;
     std::atomic<std::size_t> references_{1};
-};
-
-template <class T>
-inline constexpr bool is_pool_spec = false;
-template <class... F>
-inline constexpr bool is_pool_spec<pool_spec<F...>> = true;
-
-// What the user does with resources.
-template <class T, class Executor>
-class pool_functions
-{
-public:
-    using pooled_type = pooled<T, Executor>;
-
-    pool_functions(bool can_recycle, bool can_close, bool can_judge) noexcept
-        : recycles(can_recycle)
-        , closes(can_close)
-        , judges(can_judge)
-    {
-    }
-    pool_functions(pool_functions const&) = delete;
-    pool_functions& operator=(pool_functions const&) = delete;
-    virtual ~pool_functions() = default;
-
-    virtual void open(pooled_type& resource) = 0;
-    virtual void recycle(pooled_type& resource) = 0;
-    virtual void close(pooled_type& resource) = 0;
-    // Whether the resource can be used again, whatever has happened.
-    virtual bool is_reusable(T& value) noexcept = 0;
-
-    bool const recycles;
-    bool const closes;
-    bool const judges;
-};
-
-template <class T, class Executor, class F>
-void start_on(pooled<T, Executor>& resource, F& function)
-{
-    if constexpr (std::is_invocable_v<F&, T&>) {
-        using result = std::decay_t<std::invoke_result_t<F&, T&>>;
-        if constexpr (kind_of_result<result, Executor>() == call_kind::sync)
-            std::invoke(function, *resource.value), resource.make_handler()();
-        else
-            start_result(resource, std::invoke(function, *resource.value));
-    } else {
-        std::invoke(function, *resource.value, resource.make_handler());
-    }
-}
-
-template <class T, class Executor, class Spec>
-class given_pool_functions final : public pool_functions<T, Executor>
-{
-    using base = pool_functions<T, Executor>;
-    using pooled_type = pooled<T, Executor>;
-
-public:
-    template <class Given>
-    explicit given_pool_functions(Given&& spec)
-        : base(Spec::recycles, Spec::closes, Spec::judges)
-        , spec_(std::forward<Given>(spec))
-    {
-    }
-
-    void open(pooled_type& resource) override
-    {
-        start_keeping(resource, std::invoke(spec_.open), resource.value);
-    }
-    void recycle([[maybe_unused]] pooled_type& resource) override
-    {
-        if constexpr (Spec::recycles)
-            start_on(resource, spec_.recycle);
-    }
-    void close([[maybe_unused]] pooled_type& resource) override
-    {
-        if constexpr (Spec::closes)
-            start_on(resource, spec_.close);
-    }
-    bool is_reusable([[maybe_unused]] T& value) noexcept override
-    {
-        if constexpr (Spec::judges) {
-            try {
-                return static_cast<bool>(std::invoke(spec_.reusable, value));
-            } catch (...) {
-                return false;
-            }
-        } else {
-            return true;
-        }
-    }
-
-private:
-    Spec spec_;
+    std::optional<exit_state> lane_;
 };
 
 } // namespace exeunt::detail

@@ -231,7 +231,7 @@ protected:
             return this->finish();
         }
         try {
-            wait_for(at_once ? unwinding::unlimited : drain_);
+            this->wait_for(at_once ? unwinding::unlimited : drain_);
         } catch (...) {
             // Without memory to wait with: the children are waited for without a limit.
         }
@@ -257,15 +257,6 @@ protected:
     }
 
 private:
-    void wait_for(std::chrono::steady_clock::duration time)
-    {
-        auto const now = this->now();
-        if (time > std::chrono::steady_clock::time_point::max() - now)
-            this->wait();
-        else
-            this->wait_until(now + std::max(time, std::chrono::steady_clock::duration::zero()));
-    }
-
     bool is_done() noexcept override { return this->scope_->is_idle(); }
     std::exception_ptr result() override
     {

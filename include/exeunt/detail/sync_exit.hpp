@@ -125,6 +125,12 @@ struct context_exit : Words
     {
     }
 
+    context_exit(Words&& words, Context&& given) noexcept
+        : Words(std::move(words))
+        , held(std::move(given))
+    {
+    }
+
     static constexpr bool sees_state = true;
 
     auto& context() noexcept { return unwrapped(held); }

@@ -7,6 +7,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -45,6 +47,15 @@ protected:
         deadline_->wait_until(until);
     }
     void wait() { wait_until(time_point::max()); }
+    void wait_for(std::chrono::steady_clock::duration time)
+    {
+        // The clock is not asked where there is no limit.
+        if (time == time.max())
+            return wait();
+        auto const begin = now();
+        wait_until(time > time_point::max() - begin ? time_point::max()
+                                                    : begin + std::max(time, time.zero()));
+    }
 
     void stop_waiting() noexcept
     {
