@@ -59,7 +59,7 @@ asio::awaitable<std::unique_ptr<upstream_connection>> upstream_connection::open(
 
 asio::awaitable<std::optional<std::string>> upstream_connection::get(std::string_view key)
 {
-    co_await send("GET " + std::string(key) + '\n');
+    co_await send("GET " + std::string(key) + '\n', limits::upstream_command);
     auto const line = co_await answer();
     if (line == "NONE")
         co_return std::nullopt;
@@ -79,19 +79,19 @@ asio::awaitable<void> upstream_connection::set(std::string_view key, std::string
 {
     auto command = "SET " + std::string(key) + ' ' + std::to_string(value.size()) + '\n';
     command.append(value).append(1, '\n');
-    co_await send(std::move(command));
+    co_await send(std::move(command), limits::upstream_command);
     co_await expect("STORED");
 }
 
-asio::awaitable<void> upstream_connection::reset()
+asio::awaitable<void> upstream_connection::reset(duration limit)
 {
-    co_await send_unlimited("RESET\n");
+    co_await send("RESET\n", limit);
     co_await expect("READY");
 }
 
-asio::awaitable<void> upstream_connection::quit()
+asio::awaitable<void> upstream_connection::quit(duration limit)
 {
-    co_await send_unlimited("QUIT\n");
+    co_await send("QUIT\n", limit);
     co_await expect("BYE");
 }
 
@@ -102,18 +102,16 @@ void upstream_connection::close()
 
 asio::awaitable<void> upstream_connection::set_without_its_value(std::string_view key)
 {
-    co_await send("SET " + std::string(key) + " 1000\n");
+    co_await send("SET " + std::string(key) + " 1000\n", limits::upstream_command);
 }
 
-asio::awaitable<void> upstream_connection::send(std::string command)
+asio::awaitable<void> upstream_connection::send(std::string command, duration limit)
 {
-    stream_.expires_after(limits::upstream_command); // for the answer too
-    co_await asio::async_write(stream_, asio::buffer(command), asio::use_awaitable);
-}
-
-asio::awaitable<void> upstream_connection::send_unlimited(std::string command)
-{
-    stream_.expires_never();
+    // For the answer too.
+    if (limit == duration::max())
+        stream_.expires_never();
+    else
+        stream_.expires_after(limit);
     co_await asio::async_write(stream_, asio::buffer(command), asio::use_awaitable);
 }
 

@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,8 +27,8 @@ using upstream_address = std::vector<tcp::endpoint>;
 asio::awaitable<upstream_address> resolve(host_and_port where);
 
 // The client's side of one connection to the upstream. One command at a time; what goes wrong is a
-// system_error, after which the connection is good for nothing. Commands have a deadline, but for
-// those that give something back: the exits that they are have a limit.
+// system_error, after which the connection is good for nothing. Commands have a deadline; those that
+// give something back only if that is asked for: the exits that they are have a limit.
 class upstream_connection
 {
 public:
@@ -39,10 +40,12 @@ public:
     asio::awaitable<std::optional<std::string>> get(std::string_view key);
     asio::awaitable<void> set(std::string_view key, std::string_view value);
 
-    // Whoever has it next finds it as new.
-    asio::awaitable<void> reset();
+    using duration = std::chrono::steady_clock::duration;
 
-    asio::awaitable<void> quit();
+    // Whoever has it next finds it as new.
+    asio::awaitable<void> reset(duration limit = duration::max());
+
+    asio::awaitable<void> quit(duration limit = duration::max());
 
     void close();
 
@@ -50,8 +53,7 @@ public:
     asio::awaitable<void> set_without_its_value(std::string_view key);
 
 private:
-    asio::awaitable<void> send(std::string command);
-    asio::awaitable<void> send_unlimited(std::string command);
+    asio::awaitable<void> send(std::string command, duration limit);
     asio::awaitable<std::string> answer();
     asio::awaitable<void> expect(std::string_view answer);
     asio::awaitable<std::string> value(std::size_t size);
