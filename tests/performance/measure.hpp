@@ -1,0 +1,157 @@
+// What is measured, and how: instructions by callgrind, allocations by replaced functions, or time.
+#ifndef EXEUNT_TESTS_PERFORMANCE_MEASURE_HPP
+#define EXEUNT_TESTS_PERFORMANCE_MEASURE_HPP
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace performance {
+
+namespace asio = boost::asio;
+
+enum class mode { instructions, allocations, time };
+
+// What has been asked of malloc so far; stays zero where it is not counted.
+struct allocations
+{
+    std::size_t calls = 0;
+    std::size_t bytes = 0;
+};
+extern allocations allocated;
+
+// Counts what happens between begin() and end().
+class sampler
+{
+public:
+    sampler(mode what, std::size_t cycles)
+        : mode_(what)
+        , cycles_(cycles)
+    {
+    }
+
+    void begin() noexcept;
+    void end() noexcept;
+
+    // How often the measured cycle is to be repeated, and how often before that.
+    std::size_t cycles() const noexcept { return cycles_; }
+    std::size_t warm_up() const noexcept { return 3; }
+
+    // Allocations or nanoseconds; instructions are with callgrind.
+    double total() const noexcept { return total_; }
+
+private:
+    mode mode_;
+    std::size_t cycles_;
+    double total_ = 0;
+    std::size_t calls_before_ = 0;
+    std::chrono::steady_clock::time_point began_;
+};
+
+// One number: a row of the table, who does the work, and how many exits there are.
+struct measurement
+{
+    std::string row;
+    std::string who;
+    std::size_t n;
+    std::function<void(sampler&)> run;
+};
+
+using suite = std::vector<measurement>;
+
+void add_sync_rows(suite& all);
+void add_async_rows(suite& all);
+void add_coroutine_rows(suite& all);
+void add_pool_rows(suite& all);
+
+// Figures that are no repeated cycle: "row who n value", one a line.
+void print_memory();
+
+// The compiler has to assume that this is read and written here.
+template <class T>
+void touch(T& value) noexcept
+{
+    asm volatile("" : : "r"(&value) : "memory");
+}
+
+// A cycle is called again and again.
+template <class Cycle>
+void repeat(sampler& samples, Cycle cycle)
+{
+    for (std::size_t i = 0; i != samples.warm_up(); ++i)
+        cycle();
+    samples.begin();
+    for (std::size_t i = 0; i != samples.cycles(); ++i)
+        cycle();
+    samples.end();
+}
+
+// A cycle is start(handler), and over when the handler is called: by a posted function, so that there
+// is no recursion. All of them run in one run() of a context that has a timer, as programs have.
+template <class Start>
+class asynchronous_cycles
+{
+public:
+    asynchronous_cycles(sampler& samples, asio::io_context& context, Start start)
+        : samples_(samples)
+        , start_(std::move(start))
+        , left_(samples.warm_up() + samples.cycles())
+    {
+        asio::steady_timer first(context);
+        asio::post(context, next(this));
+        context.run();
+    }
+
+private:
+    class next
+    {
+    public:
+        explicit next(asynchronous_cycles* cycles) noexcept
+            : cycles_(cycles)
+        {
+        }
+        template <class... Results>
+        void operator()(Results&&...) const
+        {
+            cycles_->go_on();
+        }
+
+    private:
+        asynchronous_cycles* cycles_;
+    };
+
+    void go_on()
+    {
+        if (left_ == samples_.cycles())
+            samples_.begin();
+        if (left_ == 0)
+            return samples_.end();
+        --left_;
+        start_(next(this));
+    }
+
+    sampler& samples_;
+    Start start_;
+    std::size_t left_;
+};
+
+// make(context) gives the function that starts a cycle.
+template <class Make>
+auto in_context(Make make)
+{
+    return [make](sampler& samples) {
+        asio::io_context context;
+        asynchronous_cycles cycles(samples, context, make(context));
+    };
+}
+
+} // namespace performance
+
+#endif

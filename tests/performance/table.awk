@@ -1,0 +1,88 @@
+# Reads figures ("kind row who n value"), then gates.txt; prints the table. Fails if a gate is missed.
+# What the loop around the cycles of a row costs by itself is taken off first: "harness", where it is not
+# negligible. "beyond" is the ratio of what is left when a cycle without exits is taken off as well.
+
+function known(kind, row, who, n) { return (kind, row, who, n) in value }
+
+function net(kind, row, who, n)
+{
+    return value[kind, row, who, n] - value[kind, row, "harness", n]
+}
+
+function show(gate, title, n, library, reference, ratio, beyond, limit, is)
+{
+    met = limit == "-" ? "" : is + 0 <= limit + 0 ? "met" : "MISSED"
+    missed += met == "MISSED"
+    printf "%-4s %-70s %7d %12s %12s %7s %7s %7s %s\n", gate, title, n, library, reference, ratio,
+        beyond, limit, met
+}
+
+function number(x) { return x == int(x) ? sprintf("%d", x) : sprintf("%.4g", x) }
+
+function row(gate, name, title, n, limit, what,    l, r, l0, r0, beyond)
+{
+    if (what == "ratio") {
+        if (!known(kind, name, "library", n))
+            return
+        l = net(kind, name, "library", n)
+        r = net(kind, name, "reference", n)
+        beyond = ""
+        if (known(kind, name, "library", 0)) {
+            l0 = net(kind, name, "library", 0)
+            r0 = net(kind, name, "reference", 0)
+            beyond = sprintf("%.2f", (l - l0) / (r - r0))
+        }
+        show(gate, title, n, sprintf("%.1f", l / n), sprintf("%.1f", r / n),
+            sprintf("%.2f", l / r), beyond, limit, l / r)
+    } else if (kind != "instructions") {
+        return
+    } else if (what == "each" || what == "all") {
+        l = net(kind, name, "library", n) / (what == "each" ? n : 1)
+        show(gate, title, n, sprintf("%.1f", l), "", "", "", limit, l)
+    } else if (what == "mallocs") {
+        l = value["allocations", name, "library", n]
+        show(gate, title, n, number(l), number(value["allocations", name, "reference", n]), "", "",
+            limit, l)
+    } else if (what == "count") {
+        l = value["allocations", name, "library", n]
+        show(gate, title, n, number(l), "", "", "", limit, l)
+    } else if (what == "few") {
+        l = value["allocations", name, "library", n]
+        r = value["allocations", name, "few", n]
+        show(gate, title, n, number(l), number(r), "", "", limit, l > r ? l - r : r - l)
+    }
+}
+
+function heading()
+{
+    printf "%-4s %-70s %7s %12s %12s %7s %7s %7s\n", "gate",
+        kind == "instructions" ? "what, in instructions an exit unless said otherwise" \
+                               : "what, in nanoseconds an exit", "N", "library", "reference", "ratio",
+        "beyond", "at most"
+}
+
+FILENAME ~ /gates\.txt$/ {
+    if ($0 ~ /^#/)
+        next
+    if (!headed++)
+        heading()
+    count = split($0, field, / *\| */)
+    split(field[4], exits, " ")
+    split(field[5], limits, " ")
+    for (i = 1; i in exits; ++i)
+        row(field[1], field[2], field[3], exits[i], kind == "time" ? "-" : limits[i], field[6])
+    next
+}
+
+{ value[$1, $2, $3, $4] = $5 }
+
+END {
+    for (key in value) {
+        split(key, part, SUBSEP)
+        if (part[2] == "sizes")
+            printf "sizeof(%s) = %d\n", part[3], value[key]
+    }
+    if (kind == "instructions")
+        printf "%d gates missed\n", missed
+    exit missed != 0
+}
