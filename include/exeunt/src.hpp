@@ -8,6 +8,7 @@
 #include <exeunt/impl/arena.ipp>
 #include <exeunt/impl/event_text.ipp>
 #include <exeunt/impl/exit_errors.ipp>
+#include <exeunt/impl/exit_list.ipp>
 #include <exeunt/impl/exit_observer.ipp>
 #include <exeunt/impl/exit_stack.ipp>
 #include <exeunt/impl/exit_state.ipp>

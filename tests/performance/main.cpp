@@ -68,8 +68,11 @@ int main(int argc, char** argv)
     add_async_rows(all);
     add_coroutine_rows(all);
     add_pool_rows(all);
-    if (argc > 2 && std::strcmp(argv[2], "only") == 0)
-        std::erase_if(all, [&](measurement const& each) { return each.row != argv[3]; });
+    if (argc > 2)
+        std::erase_if(all, [&](measurement const& each) {
+            return each.row != argv[2] || (argc > 3 && each.who != argv[3])
+                || (argc > 4 && std::to_string(each.n) != argv[4]);
+        });
     if (std::strcmp(what, "instructions") == 0)
         count_instructions(all);
     else if (std::strcmp(what, "allocations") == 0)
@@ -77,5 +80,7 @@ int main(int argc, char** argv)
     else if (std::strcmp(what, "time") == 0)
         measure_time(all, 31);
     else
-        return std::fprintf(stderr, "usage: %s instructions|allocations|time\n", argv[0]), 2;
+        return std::fprintf(
+                   stderr, "usage: %s instructions|allocations|time [row [who [n]]]\n", argv[0]),
+               2;
 }

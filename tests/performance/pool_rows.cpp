@@ -12,7 +12,7 @@ namespace {
 
 using context_executor = asio::io_context::executor_type;
 
-// A lease is got, used, and given back when the handler returns.
+// A lease is got, used, and given back before the next one is wanted.
 auto library()
 {
     return in_context([](asio::io_context& context) {
@@ -29,8 +29,8 @@ auto library()
         auto shared = std::make_shared<pool>(context.get_executor(), open);
         return [shared](auto done) {
             shared->async_acquire([done](std::exception_ptr error, auto lease) {
-                if (!error)
-                    ++**lease;
+                if (auto const used = std::move(lease); !error)
+                    ++**used;
                 done();
             });
         };
@@ -45,8 +45,8 @@ auto free_list()
         shared->add(std::make_unique<int>());
         return [shared](auto done) {
             shared->async_acquire([done](boost::system::error_code error, auto lease) {
-                if (!error)
-                    ++*lease;
+                if (auto const used = std::move(lease); !error)
+                    ++*used;
                 done();
             });
         };

@@ -23,6 +23,11 @@ public:
     arena(arena const&) = delete;
     arena& operator=(arena const&) = delete;
 
+    // The sizes of the first two chunks, if they are made for no special number of exits: memory of these
+    // sizes is kept for the next arena.
+    static constexpr std::size_t usual_chunk = 16 * smallest_slot;
+    static constexpr std::size_t usual_second_chunk = 2 * usual_chunk;
+
     // Makes an arena whose first chunk has room for `bytes`.
     static arena* create(std::size_t bytes);
 
@@ -39,69 +44,73 @@ public:
     // Differs for all arenas of the process.
     std::uint64_t serial() const noexcept { return serial_; }
 
-    std::uint32_t next_generation() noexcept
+    // A part of a chunk that is cut from its begin.
+    struct space
     {
-        if (++generation_ == 0)
-            generation_ = 1;
-        return generation_;
-    }
+        std::byte* next = nullptr;
+        std::byte* end = nullptr;
 
-    entry* allocate(std::size_t slot_class)
-    {
-        if (entry* slot = free_[slot_class]) {
-            free_[slot_class] = slot->older;
-            return slot;
+        bool has(std::size_t bytes) const noexcept
+        {
+            return static_cast<std::size_t>(end - next) >= bytes;
         }
-        auto const size = slot_size(slot_class);
-        if (static_cast<std::size_t>(end_ - next_) < size)
-            grow(size);
-        void* place = next_;
-        next_ += size;
-        return static_cast<entry*>(place);
+    };
+
+    // The first chunk, before anything has been cut from it.
+    space first_chunk() noexcept;
+    // A further one, that has at least this size.
+    space grow(std::size_t bytes);
+
+    // Whether there is one of any size.
+    bool has_free() const noexcept
+    {
+        for (entry* each : free_)
+            if (each)
+                return true;
+        return false;
     }
 
-    // The slot's generation must be 0 from here until it is allocated again.
-    void deallocate(entry& e, std::size_t slot_class) noexcept
+    // A slot that has been given back; null if there is none of this size.
+    entry* take(std::size_t slot_class) noexcept
+    {
+        entry* slot = free_[slot_class];
+        if (slot)
+            free_[slot_class] = slot->older;
+        return slot;
+    }
+
+    // The slot's generation must be 0 from here until it is taken again.
+    void give_back(entry& e, std::size_t slot_class) noexcept
     {
         e.older = free_[slot_class];
         free_[slot_class] = &e;
-    }
-
-    // Has room for `bytes` more without allocating.
-    void reserve(std::size_t bytes)
-    {
-        if (static_cast<std::size_t>(end_ - next_) < bytes)
-            grow(bytes);
     }
 
 private:
     struct chunk
     {
         chunk* older;
+        std::size_t size;
     };
 
-    arena(std::byte* begin, std::byte* end) noexcept
-        : next_(begin)
-        , end_(end)
-        , chunk_size_(static_cast<std::size_t>(end - begin))
+    explicit arena(std::size_t bytes) noexcept
+        : first_chunk_size_(bytes)
+        , chunk_size_(bytes)
     {
     }
 
     ~arena() = default;
 
-    void grow(std::size_t bytes);
     void destroy() noexcept;
 
     std::atomic<std::size_t> references_{1};
     std::uint64_t serial_ = next_serial();
-    std::byte* next_;
-    std::byte* end_;
     // Given back, by size; linked by entry::older.
     entry* free_[slot_classes] = {};
     // All chunks but the first, which this object lies in front of.
     chunk* chunks_ = nullptr;
+    std::size_t const first_chunk_size_;
     std::size_t chunk_size_;
-    std::uint32_t generation_ = 0;
 };
 
 } // namespace exeunt::detail

@@ -45,7 +45,7 @@ struct entry
 {
     exit_table const* table;
     entry* older;
-    entry* newer;
+    entry* newer; // unless it is the newest
     char const* file;
     std::uint32_t line;
     // Differs for each registration in one arena; 0 while the slot holds no registered exit.

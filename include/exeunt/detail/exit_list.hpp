@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <optional>
 #include <utility>
@@ -20,11 +21,10 @@ namespace exeunt::detail {
 struct running_exit
 {
     entry* running = nullptr;
+    // The list's arena, if that was handed over meanwhile: this one holds a reference of its own.
     arena* memory = nullptr;
     // Of the handle that names it: the entry's own is 0 as soon as it runs.
     std::uint32_t generation = 0;
-    // The list's arena was handed over meanwhile: this one holds a reference of its own.
-    bool holds_memory = false;
     // Runs around this one: an exit may run another one.
     running_exit* outer = nullptr;
 };
@@ -59,30 +59,18 @@ public:
         return false;
     }
 
-    void reserve(std::size_t exits)
-    {
-        constexpr auto slot = (sizeof(entry) + small_capture + slot_granularity - 1)
-            / slot_granularity * slot_granularity;
-        if (exits > static_cast<std::size_t>(-1) / 4 / slot)
-            throw std::bad_alloc();
-        if (memory_)
-            memory_->reserve(exits * slot);
-        else
-            memory_ = arena::create(std::max(exits * slot, first_chunk));
-    }
+    void reserve(std::size_t exits);
 
     // Makes an entry that holds a Payload; not registered yet.
     template <class Payload, class... Args>
     entry& create(exit_table const& table, source_location where, Args&&... args)
     {
-        if (!memory_)
-            memory_ = arena::create(first_chunk);
-        entry& e = *memory_->allocate(stored<Payload>::slot_class);
+        entry& e = allocate(stored<Payload>::slot_class);
         e.generation = 0;
         try {
             stored<Payload>::construct(e, std::forward<Args>(args)...);
         } catch (...) {
-            memory_->deallocate(e, stored<Payload>::slot_class);
+            return_slot(e, stored<Payload>::slot_class);
             throw;
         }
         e.table = &table;
@@ -94,9 +82,7 @@ public:
     // A slot for an entry that is made later, without allocating then.
     entry& reserve_slot(std::size_t slot_class)
     {
-        if (!memory_)
-            memory_ = arena::create(first_chunk);
-        entry& e = *memory_->allocate(slot_class);
+        entry& e = allocate(slot_class);
         e.generation = 0;
         return e;
     }
@@ -112,7 +98,9 @@ public:
 
     void return_slot(entry& e, std::size_t slot_class) noexcept
     {
-        memory_->deallocate(e, slot_class);
+        memory_->give_back(e, slot_class);
+        // What has been given back is used before anything else.
+        space_.limit = nullptr;
     }
 
     // Destroys an entry that was never registered.
@@ -120,15 +108,14 @@ public:
     {
         auto const slot_class = e.table->slot_class;
         e.table->destroy(e);
-        memory_->deallocate(e, slot_class);
+        return_slot(e, slot_class);
     }
 
     // Registers an entry as the newest.
     exit_handle link(entry& e) noexcept
     {
-        e.generation = memory_->next_generation();
+        e.generation = ++generation_;
         e.older = newest_;
-        e.newer = nullptr;
         if (newest_)
             newest_->newer = &e;
         newest_ = &e;
@@ -150,11 +137,12 @@ public:
         return handle.entry_;
     }
 
-    // Whether a handle names the exit that runs.
-    static bool names(exit_handle handle, running_exit const& exit) noexcept
+    // Whether a handle names this exit of the list, which runs.
+    bool names(exit_handle handle, running_exit const& exit) const noexcept
     {
-        return exit.running && handle.entry_ == exit.running
-            && handle.arena_ == exit.memory->serial() && handle.generation_ == exit.generation;
+        auto* const memory = exit.memory ? exit.memory : memory_;
+        return exit.running && handle.entry_ == exit.running && handle.arena_ == memory->serial()
+            && handle.generation_ == exit.generation;
     }
 
     entry* owner_of(void const* value) const noexcept
@@ -174,7 +162,6 @@ public:
             return;
         unlink(e);
         e.older = newest_;
-        e.newer = nullptr;
         newest_->newer = &e;
         newest_ = &e;
         ++size_;
@@ -185,25 +172,56 @@ public:
     {
         unlink(e);
         exit.running = &e;
-        exit.memory = memory_;
-        exit.generation = std::exchange(e.generation, 0u);
-        exit.holds_memory = false;
-        exit.outer = std::exchange(running_, &exit);
+        exit.generation = std::exchange(e.generation, 0);
+        enter(exit);
     }
 
-    // The exit has ended and what it held has been destroyed.
+    // An exit that has ended, and whose payload has been destroyed, is gone.
     void end(running_exit& exit) noexcept
+    {
+        leave(exit);
+        give_back(exit);
+        exit.running = nullptr;
+    }
+
+    // Forgets the memory: nothing is registered, and nothing will be.
+    void drop_memory() noexcept
+    {
+        keep_running();
+        if (memory_)
+            std::exchange(memory_, nullptr)->release();
+        space_ = {};
+    }
+
+    // The same in parts, for one exit after the other.
+    void enter(running_exit& exit) noexcept
+    {
+        exit.outer = running_;
+        running_ = &exit;
+    }
+    // Returns the one that is the newest then. No handle names the exit while it runs.
+    entry* begin_newest(running_exit& exit) noexcept
+    {
+        entry& e = *newest_;
+        exit.running = &e;
+        e.generation = 0;
+        --size_;
+        return newest_ = e.older;
+    }
+    void give_back(running_exit& exit) noexcept
+    {
+        if (exit.memory)
+            std::exchange(exit.memory, nullptr)->release();
+        else
+            return_slot(*exit.running, exit.running->table->slot_class);
+    }
+    void leave(running_exit& exit) noexcept
     {
         // Not always the innermost: exits that were begun by different operations end in any order.
         running_exit** link = &running_;
         while (*link != &exit)
             link = &(*link)->outer;
         *link = exit.outer;
-        if (exit.holds_memory)
-            exit.memory->release();
-        else
-            exit.memory->deallocate(*exit.running, exit.running->table->slot_class);
-        exit.running = nullptr;
     }
 
     // Forgets a registered exit without running it.
@@ -223,6 +241,8 @@ public:
         if (memory_)
             memory_->release();
         memory_ = std::exchange(other.memory_, nullptr);
+        space_ = std::exchange(other.space_, {});
+        generation_ = other.generation_;
         newest_ = std::exchange(other.newest_, nullptr);
         size_ = std::exchange(other.size_, 0);
     }
@@ -236,26 +256,50 @@ public:
         memory_->add_ref();
         e.generation = 0;
         e.older = nullptr;
-        e.newer = nullptr;
         newest_ = &e;
         size_ = 1;
     }
 
 private:
+    // Fresh memory. `limit` is where it ends, or null: then a slow look is due before it is used.
+    struct space : arena::space
+    {
+        std::byte* limit = nullptr;
+
+        void restart(arena::space const& fresh) noexcept
+        {
+            next = fresh.next;
+            end = fresh.end;
+            limit = nullptr;
+        }
+        void* cut(std::size_t bytes) noexcept { return std::exchange(next, next + bytes); }
+    };
+
     // What runs stays in the memory that this list gives away.
     void keep_running() noexcept
     {
         for (running_exit* exit = running_; exit; exit = exit->outer)
-            if (!std::exchange(exit->holds_memory, true))
-                exit->memory->add_ref();
+            if (!exit->memory) {
+                exit->memory = memory_;
+                memory_->add_ref();
+            }
     }
 
-    // With the arena's own data less than the largest block that malloc keeps for a thread.
-    static constexpr std::size_t first_chunk = 16 * smallest_slot;
+    entry& allocate(std::size_t slot_class)
+    {
+        auto const size = slot_size(slot_class);
+        if (reinterpret_cast<std::uintptr_t>(space_.next) + size
+            > reinterpret_cast<std::uintptr_t>(space_.limit))
+            return allocate_slowly(slot_class);
+        return *static_cast<entry*>(space_.cut(size));
+    }
+
+    // Where there is no memory yet, or not enough, or a slot that may be used again.
+    entry& allocate_slowly(std::size_t slot_class);
 
     void unlink(entry& e) noexcept
     {
-        (e.newer ? e.newer->older : newest_) = e.older;
+        (&e == newest_ ? newest_ : e.newer->older) = e.older;
         if (e.older)
             e.older->newer = e.newer;
         --size_;
@@ -265,8 +309,15 @@ private:
     entry* newest_ = nullptr;
     std::size_t size_ = 0;
     running_exit* running_ = nullptr;
+    space space_;
+    // Of the entry that was registered last.
+    std::uint32_t generation_ = 0;
 };
 
 } // namespace exeunt::detail
+
+#if defined(EXEUNT_HEADER_ONLY)
+#include <exeunt/impl/exit_list.ipp>
+#endif
 
 #endif // EXEUNT_DETAIL_EXIT_LIST_HPP

@@ -19,7 +19,8 @@ void record_failure(entry& e, std::exception_ptr const& error, std::size_t posit
 // Runs one registered synchronous exit; what it throws is recorded.
 void run_sync_exit(exit_list& list, entry& e, exit_state& state, observation& seen) noexcept;
 
-// Runs all, newest first, also those that are registered meanwhile. All must be synchronous.
+// Runs all, newest first, also those that are registered meanwhile. All must be synchronous. The memory of
+// the list is of no further use then.
 void run_sync_exits(exit_list& list, exit_state& state, observation& seen) noexcept;
 
 // What comes out of an unwinding; what does not come out is told to the observer.

@@ -191,7 +191,7 @@ public:
     {
         auto* e = core_ ? core_->list.find(handle) : nullptr;
         auto* running = core_ ? core_->list.running() : nullptr;
-        bool const runs = running && exit_list::names(handle, *running);
+        bool const runs = running && core_->list.names(handle, *running);
         if (!e && !runs)
             return complete(std::forward<Handler>(handler), nullptr);
         if (core_->inside_exit)

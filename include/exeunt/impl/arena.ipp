@@ -2,6 +2,7 @@
 #define EXEUNT_IMPL_ARENA_IPP
 
 #include <exeunt/detail/arena.hpp>
+#include <exeunt/detail/block_cache.hpp>
 
 #include <algorithm>
 #include <new>
@@ -18,31 +19,48 @@ EXEUNT_DECL arena* arena::create(std::size_t bytes)
     auto const offset = first_slot_offset(sizeof(arena));
     if (bytes > static_cast<std::size_t>(-1) - offset)
         throw std::bad_alloc();
-    auto* memory = static_cast<std::byte*>(::operator new(offset + bytes));
-    return ::new (memory) arena(memory + offset, memory + offset + bytes);
+    auto const size = offset + bytes;
+    void* const block =
+        bytes == usual_chunk ? block_cache<arena>::allocate(size) : ::operator new(size);
+    return ::new (block) arena(bytes);
 }
 
-EXEUNT_DECL void arena::grow(std::size_t bytes)
+EXEUNT_DECL arena::space arena::first_chunk() noexcept
+{
+    auto* const begin = reinterpret_cast<std::byte*>(this) + first_slot_offset(sizeof(arena));
+    return {begin, begin + first_chunk_size_};
+}
+
+EXEUNT_DECL arena::space arena::grow(std::size_t bytes)
 {
     auto const offset = first_slot_offset(sizeof(chunk));
     auto const wanted = std::max(bytes, chunk_size_ * 2);
     if (wanted > static_cast<std::size_t>(-1) / 2)
         throw std::bad_alloc();
-    auto* memory = static_cast<std::byte*>(::operator new(offset + wanted));
-    chunks_ = ::new (memory) chunk{chunks_};
-    next_ = memory + offset;
-    end_ = next_ + wanted;
+    auto const size = offset + wanted;
+    void* const block =
+        wanted == usual_second_chunk ? block_cache<chunk>::allocate(size) : ::operator new(size);
+    chunks_ = ::new (block) chunk{chunks_, wanted};
     chunk_size_ = wanted;
+    auto* const memory = static_cast<std::byte*>(block) + offset;
+    return {memory, memory + wanted};
 }
 
 EXEUNT_DECL void arena::destroy() noexcept
 {
     while (chunk* each = chunks_) {
         chunks_ = each->older;
-        ::operator delete(each);
+        if (each->size == usual_second_chunk)
+            block_cache<chunk>::deallocate(each);
+        else
+            ::operator delete(each);
     }
+    bool const usual = first_chunk_size_ == usual_chunk;
     this->~arena();
-    ::operator delete(this);
+    if (usual)
+        block_cache<arena>::deallocate(this);
+    else
+        ::operator delete(this);
 }
 
 EXEUNT_DECL std::uint64_t arena::next_serial() noexcept

@@ -21,17 +21,15 @@ EXEUNT_DECL void record_failure(entry& e, std::exception_ptr const& error, std::
         observer->failure_unreceived(view_of(e, position, exit_state_access::depth(state)), error);
 }
 
-inline void run_unseen(exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
+// Its filter, if it has one, has been found to hold, or nobody wants to be told of it.
+inline void call_exit(exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
 {
-    running_exit exit;
-    list.begin(e, exit);
     try {
         e.table->run(e, state);
     } catch (...) {
         record_failure(e, std::current_exception(), list.size(), state, seen);
         e.table->destroy(e);
     }
-    list.end(exit);
 }
 
 inline void run_seen(exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
@@ -39,7 +37,10 @@ inline void run_seen(exit_list& list, entry& e, exit_state& state, observation& 
     if (!exit_state_access::wants(state, e.table->filter))
         return list.forget(e);
     seen.exit_began(e, list.size() - 1);
-    run_unseen(list, e, state, seen);
+    running_exit exit;
+    list.begin(e, exit);
+    call_exit(list, e, state, seen);
+    list.end(exit);
     seen.exit_ended();
 }
 
@@ -47,9 +48,11 @@ EXEUNT_DECL void run_sync_exit(
     exit_list& list, entry& e, exit_state& state, observation& seen) noexcept
 {
     if (seen.follows())
-        run_seen(list, e, state, seen);
-    else
-        run_unseen(list, e, state, seen);
+        return run_seen(list, e, state, seen);
+    running_exit exit;
+    list.begin(e, exit);
+    call_exit(list, e, state, seen);
+    list.end(exit);
 }
 
 EXEUNT_DECL void run_sync_exits(exit_list& list, exit_state& state, observation& seen) noexcept
@@ -57,10 +60,23 @@ EXEUNT_DECL void run_sync_exits(exit_list& list, exit_state& state, observation&
     if (seen.follows()) {
         while (entry* e = list.newest())
             run_seen(list, *e, state, seen);
-    } else {
-        while (entry* e = list.newest())
-            run_unseen(list, *e, state, seen);
+        return;
     }
+    running_exit exit;
+    list.enter(exit);
+    for (entry* e = list.newest(); e;) {
+        auto* next = list.begin_newest(exit);
+        call_exit(list, *e, state, seen);
+        // Slots go with all of the memory, unless more is registered: that could go on for ever.
+        if (next != list.newest()) {
+            list.give_back(exit);
+            next = list.newest();
+        }
+        e = next;
+    }
+    list.leave(exit);
+    if (exit.memory)
+        exit.memory->release();
 }
 
 EXEUNT_DECL std::exception_ptr outcome_of(
