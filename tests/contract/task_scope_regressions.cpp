@@ -292,7 +292,8 @@ BOOST_AUTO_TEST_CASE(failures_that_were_received_are_not_told_again)
 BOOST_AUTO_TEST_CASE(context_destroyed_with_children_tells_the_observer_of_their_failures_alone)
 {
     auto own = std::make_unique<asio::io_context>();
-    std::optional<exeunt::task_scope> children(*own);
+    std::optional<exeunt::task_scope> children(
+        std::in_place, *own, exeunt::task_scope_options{.cancel_on_failure = false});
     auto b = script("b").ignores_cancellation();
     children->spawn(script("a").at_once(failure("no a")).awaitable());
     children->spawn([&] { return b.async_operation(asio::use_awaitable); });

@@ -112,7 +112,7 @@ public:
         } catch (...) {
             starting_ = here.outer;
             if (here.child)
-                remove(started);
+                give_up(started, here.lost);
             throw;
         }
         starting_ = here.outer;
@@ -138,6 +138,8 @@ public:
     // started there, and nobody told.
     void lost(task_type& child) noexcept
     {
+        if (child.orphaned)
+            return delete &child;
         for (auto* each = starting_; each; each = each->outer)
             if (each->child == &child) {
                 each->lost = true;
@@ -272,6 +274,15 @@ private:
             if (each->child == &child)
                 each->child = nullptr;
         remove(child);
+    }
+
+    // It could not be started.
+    void give_up(task_type& child, bool handler_is_gone) noexcept
+    {
+        if (handler_is_gone)
+            return remove(child);
+        running_.remove(child);
+        child.orphaned = true;
     }
 
     void remove(task_type& child) noexcept

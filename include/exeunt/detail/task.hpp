@@ -6,6 +6,7 @@
 #include <exeunt/exit_handler.hpp>
 #include <exeunt/source_location.hpp>
 
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
@@ -34,7 +35,8 @@ public:
     task_base& operator=(task_base const&) = delete;
     virtual ~task_base() = default;
 
-    // Begins; may end, and be gone, within the call. Where it throws it is gone, too.
+    // Begins; may end, and be gone, within the call. Where it throws its handler is gone, too, or
+    // will be: without memory Asio destroys the frame of a coroutine later.
     virtual void start(std::shared_ptr<scope_core<Executor>> scope) = 0;
 
     source_location where() const noexcept { return where_; }
@@ -57,6 +59,8 @@ public:
     // It has had its first step. A coroutine that is cancelled before that could be lost.
     bool has_begun = false;
     bool dropped = false;
+    // It could not be started: no child any more, it belongs to its handler alone.
+    bool orphaned = false;
 
     // Of the scope: what the child has been told, and what it has yet to be told.
     asio::cancellation_type told = asio::cancellation_type::none;
@@ -99,6 +103,7 @@ public:
     }
 
     executor_type get_executor() const noexcept { return executor_; }
+    Executor const& scope_executor() const noexcept { return executor_; }
     cancellation_slot_type get_cancellation_slot() const noexcept { return slot_; }
 
     template <class... Args>
@@ -114,6 +119,47 @@ private:
     Executor executor_;
     asio::cancellation_slot slot_;
     task_base<Executor>* running_;
+};
+
+// Calls what it is given. A coroutine ends on the scope's executor: it needs no memory to say so.
+class inline_executor
+{
+public:
+    template <class Function>
+    void execute(Function&& function) const
+    {
+        std::forward<Function>(function)();
+    }
+
+    friend bool operator==(inline_executor const&, inline_executor const&) noexcept { return true; }
+    friend bool operator!=(inline_executor const&, inline_executor const&) noexcept
+    {
+        return false;
+    }
+};
+
+// Ends a child that is a coroutine.
+template <class Executor>
+class coroutine_handler : public task_handler<Executor>
+{
+public:
+    using executor_type = inline_executor;
+    using task_handler<Executor>::task_handler;
+
+    executor_type get_executor() const noexcept { return {}; }
+};
+
+// Awaited first by a coroutine: one that has not been resumed by a handler would be ended by a post, which
+// takes memory where none may be.
+class resume_at_once
+{
+public:
+    template <asio::completion_token_for<void()> Token>
+    auto operator()(Token&& token) const
+    {
+        return asio::async_initiate<Token, void()>(
+            [](auto handler) { std::move(handler)(); }, token);
+    }
 };
 
 // What a child may be.
@@ -157,10 +203,13 @@ public:
 
     void start(std::shared_ptr<scope_core<Executor>> scope) override
     {
-        if constexpr (kind == task_kind::awaitable) {
-            spawn(scope, std::move(function_));
-        } else if constexpr (kind == task_kind::coroutine) {
-            spawn(scope, std::invoke(std::move(function_)));
+        if constexpr (kind == task_kind::awaitable || kind == task_kind::coroutine) {
+            // Whatever throws after this finds a handler to destroy.
+            coroutine_handler<Executor> handler(std::move(scope), *this);
+            if constexpr (kind == task_kind::awaitable)
+                spawn(std::move(handler), std::move(function_));
+            else
+                spawn(std::move(handler), std::invoke(std::move(function_)));
         } else {
             this->has_begun = true;
             task_handler<Executor> handler(std::move(scope), *this);
@@ -173,15 +222,16 @@ public:
 
 private:
     template <class T, class E>
-    void spawn(std::shared_ptr<scope_core<Executor>> const& scope, asio::awaitable<T, E> work)
+    void spawn(coroutine_handler<Executor>&& handler, asio::awaitable<T, E> work)
     {
-        asio::co_spawn(E(scope->executor()), run(*this, std::move(work)),
-            task_handler<Executor>(scope, *this));
+        E const executor(handler.scope_executor());
+        asio::co_spawn(executor, run(*this, std::move(work)), std::move(handler));
     }
 
     template <class T, class E>
     static asio::awaitable<void, E> run(task& self, asio::awaitable<T, E> work)
     {
+        co_await resume_at_once();
         if (self.dropped)
             co_return;
         self.has_begun = true;
