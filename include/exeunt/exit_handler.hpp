@@ -39,7 +39,8 @@ protected:
 class exit_target : public handler_memory
 {
 public:
-    // Both may go on with what comes after the exit, up to the final handler, which may throw.
+    // They may go on with what comes after the exit, up to the final handler, which may throw.
+    virtual void succeed() = 0;
     virtual void complete(std::exception_ptr error) = 0;
     virtual void drop() = 0;
     virtual asio::any_io_executor any_executor() const noexcept = 0;
@@ -262,8 +263,13 @@ public:
     template <class... Args>
     void operator()(Args&&... args)
     {
-        if (auto* target = std::exchange(target_, nullptr))
-            target->complete(detail::failure_of(std::forward<Args>(args)...));
+        auto* const target = std::exchange(target_, nullptr);
+        if (!target)
+            return;
+        if constexpr (sizeof...(Args) != 0)
+            if (auto error = detail::failure_of(std::forward<Args>(args)...))
+                return target->complete(std::move(error));
+        target->succeed();
     }
 
     executor_type get_executor() const noexcept

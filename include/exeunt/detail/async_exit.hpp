@@ -371,7 +371,7 @@ template <class Payload, class Executor>
 inline constexpr async_exit_table<Executor> async_table{
     {
         nullptr,
-        &stored<Payload>::destroy,
+        destroy_of<Payload>(),
         value_of<Payload>(),
         name_of<Payload>(),
         stored<Payload>::slot_class,

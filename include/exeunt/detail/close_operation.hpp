@@ -181,33 +181,35 @@ protected:
     // Runs one registered exit. False: it has not ended; job_ended() or job_lost() follows.
     bool run_exit(entry& e)
     {
+        auto& core = *core_;
         if (!e.table->async) {
-            inside_exit inside(*core_);
-            core_->running = &e;
-            run_sync_exit(core_->list, e, *state_, seen_);
-            core_->running = nullptr;
+            inside_exit inside(core);
+            core.running = &e;
+            run_sync_exit(core.list, e, *state_, seen_);
+            core.running = nullptr;
             return true;
         }
         if (!exit_state_access::wants(*state_, e.table->filter)) {
-            core_->list.forget(e);
+            core.list.forget(e);
             return true;
         }
-        look_at_time();
-        core_->list.begin(e, exit_);
-        core_->running = &e;
-        core_->inside_exit = true;
-        exit_state_access::set_cut_for_time(*state_, false);
-        seen_.exit_began(e, core_->list.size());
-        auto* table = static_cast<async_exit_table<Executor> const*>(e.table);
-        if (decisions_.next(facts_of(e)) == unwinding::turn::force) {
+        if (around_ || decisions_.has_deadline())
+            look_at_time();
+        core.list.begin(e, exit_);
+        core.running = &e;
+        core.inside_exit = true;
+        seen_.exit_began(e, core.list.size());
+        if (decisions_.is_forced() && e.table->force) {
+            static_cast<void>(decisions_.next(facts_of(e)));
             settle(e, decisions_.force_alone());
-            core_->inside_exit = false;
+            core.inside_exit = false;
             forget_running();
             return true;
         }
+        auto* table = static_cast<async_exit_table<Executor> const*>(e.table);
         if (!this->run_job([&] { table->start(e, *this, *state_); }))
             return false;
-        core_->inside_exit = false;
+        core.inside_exit = false;
         end_exit();
         return true;
     }
@@ -217,7 +219,7 @@ protected:
     {
         if (auto const reason = forced_around(); reason != stop_reason::none)
             static_cast<void>(decisions_.force(reason));
-        if (decisions_.deadline())
+        if (decisions_.has_deadline())
             static_cast<void>(decisions_.elapsed(now()));
         show_forced();
     }
@@ -231,7 +233,19 @@ protected:
     // The running exit has ended: its failure is recorded, what it holds is destroyed.
     void end_exit() noexcept
     {
+        if (!this->take_success() || cut_failure_)
+            fail_exit();
+        else if (is_timed_)
+            static_cast<void>(decisions_.end(unwinding::ending::succeeded));
+        forget_running();
+    }
+
+    // It has not succeeded, or could not be told of its cut.
+    void fail_exit() noexcept
+    {
         entry& e = *exit_.running;
+        if (!is_timed_)
+            decisions_.look_at(facts_of(e));
         std::exception_ptr failures[2];
         std::size_t count = 0;
         this->take_failures([&](std::exception_ptr const& error) { failures[count++] = error; });
@@ -240,7 +254,6 @@ protected:
             ? unwinding::ending::cancelled
             : unwinding::ending::failed;
         auto verdict = decisions_.end(how);
-        // It has failed, too, if it could not be told of its cut.
         verdict.force = verdict.force || (cut_failure_ && e.table->force);
         for (auto& failure : failures) {
             if (verdict.keep_failure)
@@ -250,7 +263,6 @@ protected:
             failure = nullptr;
         }
         settle(e, verdict);
-        forget_running();
     }
 
     // Runs the force of an exit that did not succeed, and records what is its failure besides its own.
@@ -281,10 +293,15 @@ protected:
         entry& e = *exit_.running;
         if (exit_state_access::has_replacement(*state_))
             exit_state_access::name_replacement(*state_, e.name(), e.where());
-        e.table->destroy(e);
+        e.destroy();
         core_->list.end(exit_);
         core_->running = nullptr;
-        core_->running_since.reset();
+        if (core_->running_since) {
+            core_->running_since.reset();
+            is_timed_ = false;
+            decisions_.rest();
+            exit_state_access::set_cut_for_time(*state_, false);
+        }
         seen_.exit_ended();
     }
 
@@ -356,6 +373,15 @@ protected:
         core_->inside_exit = false;
         auto const since = now();
         core_->running_since = since;
+        auto* const table = exit_.running->table;
+        if (!table->within && !decisions_.is_forced() && !decisions_.has_deadline()
+            && seen_.report_after() == unwinding::unlimited)
+        {
+            decisions_.wait_untimed();
+            return false;
+        }
+        is_timed_ = true;
+        static_cast<void>(decisions_.next(facts_of(*exit_.running)));
         bool const cut = decisions_.wait(since, seen_.report_after());
         show_forced();
         arm();
@@ -388,6 +414,8 @@ protected:
     close_options options_;
     unwinding decisions_;
     bool shows_forced_ = false;
+    // The exit that runs may be cut by itself, or by time.
+    bool is_timed_ = false;
     std::size_t depth_ = 0;
     // The state that the exits see: one of this operation, or that of the stack around this one.
     std::optional<exit_state> own_state_;

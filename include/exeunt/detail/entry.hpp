@@ -23,7 +23,7 @@ struct exit_table
     // Runs a synchronous exit if its filter holds, then destroys what it holds. If it throws, what it
     // holds is still there. Null for an asynchronous exit.
     void (*run)(entry&, exit_state&);
-    // Destroys what the exit holds.
+    // Destroys what the exit holds; null if there is nothing to do.
     void (*destroy)(entry&) noexcept;
     // The value that the exit owns; null if it owns none.
     void* (*value)(entry&) noexcept;
@@ -52,6 +52,12 @@ struct entry
     std::uint32_t generation;
 
     source_location where() const noexcept { return {file, line}; }
+    // Destroys what it holds.
+    void destroy() noexcept
+    {
+        if (table->destroy)
+            table->destroy(*this);
+    }
     std::string_view name() noexcept
     {
         return table->name ? table->name(*this) : std::string_view();
@@ -165,6 +171,15 @@ struct stored
     static std::string_view name(entry& e) noexcept { return get(e).name(); }
     static void* value(entry& e) noexcept { return get(e).value(); }
 };
+
+template <class Payload>
+constexpr auto destroy_of() noexcept -> void (*)(entry&) noexcept
+{
+    if constexpr (std::is_trivially_destructible_v<Payload> && !stored<Payload>::boxed)
+        return nullptr;
+    else
+        return &stored<Payload>::destroy;
+}
 
 // A payload names itself and owns a value if it has these members.
 template <class Payload>

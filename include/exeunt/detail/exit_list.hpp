@@ -107,7 +107,7 @@ public:
     void discard(entry& e) noexcept
     {
         auto const slot_class = e.table->slot_class;
-        e.table->destroy(e);
+        e.destroy();
         return_slot(e, slot_class);
     }
 
@@ -229,7 +229,7 @@ public:
     {
         running_exit exit;
         begin(e, exit);
-        e.table->destroy(e);
+        e.destroy();
         end(exit);
     }
 

@@ -65,6 +65,12 @@ public:
             return_to_executor();
     }
 
+    void succeed() final
+    {
+        if (progress_.exchange(progress::ended, std::memory_order_acq_rel) == progress::waiting)
+            job_ended();
+    }
+
     void complete(std::exception_ptr error) final
     {
         result_ = std::move(error);
@@ -105,8 +111,6 @@ protected:
     template <class Start>
     bool run_job(Start&& start) noexcept
     {
-        result_ = nullptr;
-        thrown_ = nullptr;
         dropped_ = false;
         had_ended_ = false;
         owed_ = false;
@@ -125,6 +129,14 @@ protected:
         if (job_waits() && progress_.load(std::memory_order_acquire) != progress::ended)
             deliver_or_keep(asio::cancellation_type::terminal);
         return progress_.exchange(progress::waiting, std::memory_order_acq_rel) == progress::ended;
+    }
+
+    // After a job has ended: whether it has succeeded. Then it is forgotten; else take_failures follows.
+    bool take_success() noexcept
+    {
+        if (auto slot = this->slot(); slot.has_handler())
+            slot.clear();
+        return !result_ && !thrown_ && !dropped_;
     }
 
     // After a job has ended: calls fail(exception_ptr) with each failure of it, and forgets the job.

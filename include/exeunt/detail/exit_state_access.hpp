@@ -33,7 +33,8 @@ struct exit_state_access
     // What is in flight now is seen by the exits and not rethrown by the close.
     static void leave_cause_unreported(exit_state& state) noexcept
     {
-        state.unreported_ = state.failures().size();
+        if (state.failed())
+            state.unreported_ = state.failures().size();
     }
 
     static void drop_unreported(exit_state& state) noexcept { state.drop_unreported(); }
@@ -120,6 +121,8 @@ struct exit_state_access
     static std::exception_ptr outcome(
         exit_state& state, bool primary_only, Unreceived&& unreceived) noexcept
     {
+        if (!state.failed())
+            return nullptr;
         state.drop_unreported();
         auto const failures = state.failures();
         if (failures.empty())

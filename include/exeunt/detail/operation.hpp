@@ -14,8 +14,10 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/executor.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/require.hpp>
 
@@ -30,6 +32,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace exeunt::detail {
 
@@ -235,6 +238,37 @@ private:
     std::shared_ptr<cancel_relay> relay_;
 };
 
+// Outstanding work of an executor. Less than a guard, which keeps the executor besides.
+template <class Executor>
+class held_work
+{
+public:
+    explicit held_work(Executor const& executor)
+        : tracked_(asio::prefer(executor, asio::execution::outstanding_work.tracked))
+    {
+    }
+
+private:
+    std::decay_t<decltype(asio::prefer(
+        std::declval<Executor const&>(), asio::execution::outstanding_work.tracked))>
+        tracked_;
+};
+
+// An executor that knows no properties.
+template <class Executor>
+    requires(!asio::execution::is_executor<Executor>::value)
+class held_work<Executor>
+{
+public:
+    explicit held_work(Executor const& executor)
+        : guard_(executor)
+    {
+    }
+
+private:
+    asio::executor_work_guard<Executor> guard_;
+};
+
 template <class T>
 inline constexpr bool is_default_allocator = false;
 template <class T>
@@ -314,10 +348,20 @@ private:
     explicit operation(Handler&& handler, Args&&... args)
         : Base(std::forward<Args>(args)...)
         , allocator_(allocator_of(handler))
-        , work_(this->executor())
         , handler_work_(asio::get_associated_executor(handler, this->executor()))
         , handler_(std::move(handler))
     {
+        if (!is_one_executor())
+            work_.emplace(this->executor());
+    }
+
+    // Whether the handler runs on the executor of the operation.
+    bool is_one_executor() const
+    {
+        if constexpr (std::is_same_v<handler_executor, executor_type>)
+            return asio::get_associated_executor(*handler_, this->executor()) == this->executor();
+        else
+            return false;
     }
 
     ~operation() = default;
@@ -463,8 +507,8 @@ private:
 
     void hop(way how)
     {
-        auto const own = this->executor();
-        auto const executor = asio::get_associated_executor(*handler_, own);
+        auto const executor = asio::get_associated_executor(*handler_, this->executor());
+        auto const own = executor_to_post_on();
         give_back_executor();
         bool refused = false;
         {
@@ -506,7 +550,16 @@ private:
         asio::can_require<handler_executor, asio::execution::blocking_t::never_t>::value
         || !asio::execution::is_executor<handler_executor>::value;
 
-    void post_last_step(handler_executor const& executor, [[maybe_unused]] executor_type const& own)
+    auto executor_to_post_on() const
+    {
+        if constexpr (can_post)
+            return std::monostate();
+        else
+            return this->executor();
+    }
+
+    template <class Own>
+    void post_last_step(handler_executor const& executor, [[maybe_unused]] Own const& own)
     {
         if constexpr (can_post)
             asio::post(executor, last_step(this));
@@ -515,8 +568,8 @@ private:
     }
 
     // From within the initiating function.
-    void complete_immediately(
-        handler_executor const& executor, [[maybe_unused]] executor_type const& own)
+    template <class Own>
+    void complete_immediately(handler_executor const& executor, [[maybe_unused]] Own const& own)
     {
 #if defined(EXEUNT_HAS_IMMEDIATE_EXECUTOR)
         if constexpr (can_post)
@@ -579,9 +632,9 @@ private:
     enum class initiation : unsigned char { calling, returned, completed };
 
     [[no_unique_address]] allocator allocator_;
-    // A work guard that has been reset still holds its executor.
-    std::optional<asio::executor_work_guard<executor_type>> work_;
-    asio::executor_work_guard<handler_executor> handler_work_;
+    // Of its own executor, where the handler has another one.
+    std::optional<held_work<executor_type>> work_;
+    held_work<handler_executor> handler_work_;
     std::optional<Handler> handler_;
     asio::associated_cancellation_slot_t<Handler> slot_;
     std::atomic<std::size_t> references_{1};

@@ -1,6 +1,7 @@
 #ifndef EXEUNT_DETAIL_STACK_CORE_HPP
 #define EXEUNT_DETAIL_STACK_CORE_HPP
 
+#include <exeunt/detail/block_cache.hpp>
 #include <exeunt/detail/exit_list.hpp>
 #include <exeunt/detail/run_exits.hpp>
 #include <exeunt/detail/unwinding.hpp>
@@ -133,6 +134,12 @@ public:
     stack_core() = default;
     stack_core(stack_core const&) = delete;
     stack_core& operator=(stack_core const&) = delete;
+
+    static void* operator new(std::size_t size) { return block_cache<stack_core>::allocate(size); }
+    static void operator delete(void* memory) noexcept
+    {
+        block_cache<stack_core>::deallocate(memory);
+    }
 
     void add_ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept

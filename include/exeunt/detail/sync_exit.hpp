@@ -168,7 +168,7 @@ template <class Payload>
     requires(check_sync_words<Payload>())
 inline constexpr exit_table sync_table{
     &run_exit<Payload>,
-    &stored<Payload>::destroy,
+    destroy_of<Payload>(),
     value_of<Payload>(),
     name_of<Payload>(),
     stored<Payload>::slot_class,

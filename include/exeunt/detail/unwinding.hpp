@@ -57,7 +57,8 @@ public:
     void begin(duration timeout, duration grace, time_point now) noexcept
     {
         begun_ = true;
-        static_cast<void>(limit(now, timeout, now));
+        if (timeout != unlimited)
+            static_cast<void>(limit(now, timeout, now));
         if (cancelled_)
             static_cast<void>(limit(now, grace, now));
     }
@@ -118,6 +119,20 @@ public:
         return is_forced() ? cut(forced_) : elapsed(now);
     }
 
+    // The same where nothing limits the time of the exit or forces it yet, and nobody asks if it is slow. It
+    // need not have been next().
+    void wait_untimed() noexcept { waits_ = true; }
+
+    // What counts of an exit that has not been next().
+    void look_at(exit_facts const& exit) noexcept { exit_ = exit; }
+
+    // The exit that was started has ended, and all that had to be known of it is known.
+    void rest() noexcept
+    {
+        cut_ = stop_reason::none;
+        waits_ = false;
+    }
+
     // The exit that was started has ended.
     verdict end(ending how) noexcept
     {
@@ -139,6 +154,9 @@ public:
     {
         return {true, false, exit_.only_on_success ? forced_ : stop_reason::none};
     }
+
+    // Whether the time that has passed can force it.
+    bool has_deadline() const noexcept { return deadline_.has_value() && !is_forced(); }
 
     bool is_cancelled() const noexcept { return cancelled_; }
     bool is_forced() const noexcept { return forced_ != stop_reason::none; }

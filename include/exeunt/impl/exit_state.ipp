@@ -39,7 +39,8 @@ EXEUNT_DECL exit_state::exit_state(std::exception_ptr cause, bool forced)
     , forced_(forced ? 1 : 0)
     , forced_by_(forced ? 1 : 0)
 {
-    add(cause_, "body", {});
+    if (cause_)
+        add(cause_, "body", {});
 }
 
 EXEUNT_DECL std::exception_ptr exit_state::error() const noexcept

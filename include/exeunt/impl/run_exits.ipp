@@ -28,7 +28,7 @@ inline void call_exit(exit_list& list, entry& e, exit_state& state, observation&
         e.table->run(e, state);
     } catch (...) {
         record_failure(e, std::current_exception(), list.size(), state, seen);
-        e.table->destroy(e);
+        e.destroy();
     }
 }
 
@@ -168,7 +168,7 @@ inline void give_up(exit_list& list, running_exit& running, losses& lost, exit_s
         run_force(list, e, state, seen);
     else
         lost.add(e, list.size());
-    e.table->destroy(e);
+    e.destroy();
     list.end(running);
     if (forced)
         seen.exit_ended();
