@@ -217,7 +217,7 @@ public:
     std::vector<exit_view> pending() const;
 
 private:
-    enum class state : unsigned char { open, closing, closed };
+    enum class state : unsigned char { open, under_way, closed };
 
     void require_registrable() const
     {
@@ -228,7 +228,7 @@ private:
     // One that is closing goes on with what is registered with it from now on.
     state hand_over_state() noexcept
     {
-        return state_ == state::closing ? state::open : std::exchange(state_, state::open);
+        return state_ == state::under_way ? state::open : std::exchange(state_, state::open);
     }
 
     // What becomes of what is in flight at the end.

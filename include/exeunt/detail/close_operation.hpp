@@ -150,7 +150,7 @@ protected:
         arm();
         // A close that waits for an exit which is run by itself: that one is what has to hurry.
         if (decisions_.is_forced() && core_ && core_->active && core_->active != this && core_->busy
-            && core_->phase == stack_core::state::closing)
+            && core_->phase == stack_core::state::under_way)
             return core_->active->force(decisions_.forced_by());
         if (cut)
             this->cut([this] { before_cut(); }, later);
@@ -328,7 +328,7 @@ protected:
     {
         auto& state = *state_;
         give_up_state();
-        core_->phase = stack_core::state::closing;
+        core_->phase = stack_core::state::under_way;
         inside_exit inside(*core_);
         abandon_exits(core_->list, exit_.running ? &exit_ : nullptr, state, seen_);
         core_->running = nullptr;
@@ -492,7 +492,7 @@ protected:
 
     static constexpr bool has_body() noexcept { return false; }
 
-    void prepare() noexcept { this->core_->phase = stack_core::state::closing; }
+    void prepare() noexcept { this->core_->phase = stack_core::state::under_way; }
 
     void roll_back() noexcept { this->core_->phase = stack_core::state::open; }
 
@@ -714,7 +714,7 @@ protected:
     {
         if (this->core_->phase == stack_core::state::closed)
             return this->finish();
-        if (this->core_->busy || this->core_->phase == stack_core::state::closing) {
+        if (this->core_->busy || this->core_->phase == stack_core::state::under_way) {
             waits_in = &this->core_->requests;
             return waits_in->push_back(*this);
         }
@@ -835,7 +835,7 @@ protected:
 
     void start()
     {
-        if (!core_ || core_->phase != stack_core::state::closing)
+        if (!core_ || core_->phase != stack_core::state::under_way)
             return this->finish();
         waits_ = true;
         core_->joined.push_back(*this);

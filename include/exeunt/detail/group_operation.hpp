@@ -61,7 +61,7 @@ protected:
 
     static constexpr bool has_body() noexcept { return false; }
 
-    void prepare() noexcept { core_->phase = stack_core::state::closing; }
+    void prepare() noexcept { core_->phase = stack_core::state::under_way; }
     void roll_back() noexcept { core_->phase = stack_core::state::open; }
 
     void start()

@@ -433,7 +433,7 @@ private:
             return notify();
         }
         auto const start = [this](resource& each) { functions_->close(each, around_); };
-        if (run(unwanted, pooled_state::closing, start))
+        if (run(unwanted, pooled_state::ending, start))
             after_closing(unwanted);
     }
 

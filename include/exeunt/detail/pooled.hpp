@@ -20,7 +20,7 @@ template <class T, class Executor>
 class pool_core;
 
 // What a pooled resource is doing.
-enum class pooled_state : unsigned char { opening, idle, leased, recycling, closing };
+enum class pooled_state : unsigned char { opening, idle, leased, recycling, ending };
 
 // Who waits for the end of a job on a resource.
 class pooled_waiter

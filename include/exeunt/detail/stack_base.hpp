@@ -108,7 +108,7 @@ public:
     {
         // What an exit does to this object does not concern what it holds now.
         auto const core = core_;
-        core->phase = stack_state::closing;
+        core->phase = stack_state::under_way;
         bool const inside = std::exchange(core->inside_exit, true);
         exit_state state(std::exchange(core->cause, nullptr), true);
         exit_state_access::leave_cause_unreported(state);

@@ -129,7 +129,7 @@ struct slot_reservation
 class stack_core
 {
 public:
-    enum class state : unsigned char { open, closing, closed };
+    enum class state : unsigned char { open, under_way, closed };
 
     stack_core() = default;
     stack_core(stack_core const&) = delete;

@@ -230,7 +230,7 @@ private:
             this->end_driver();
             return this->complete_close(std::move(error));
         }
-        if (core->phase == stack_core::state::closing) {
+        if (core->phase == stack_core::state::under_way) {
             this->end_driver();
             error_ = std::move(error);
             closed_by_body_ = core;

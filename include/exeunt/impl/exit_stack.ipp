@@ -75,7 +75,7 @@ EXEUNT_DECL std::exception_ptr exit_stack::unwind(exit_state& outcome, ending ho
 {
     detail::observation seen;
     seen.begin(options_, outcome, list_.size(), false, detail::read_real_clock, nullptr);
-    state_ = state::closing;
+    state_ = state::under_way;
     detail::run_sync_exits(list_, outcome, seen);
     list_.drop_memory();
     state_ = state::closed;
