@@ -59,11 +59,19 @@ struct yielded_by_operation<asio::awaitable<T, E>>
 template <class Operation>
 using yielded_by = typename yielded_by_operation<Operation>::type;
 
+// g++ warns of the frame of a coroutine whose T is in an unnamed namespace.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsubobject-linkage"
+#endif
 template <class T, class E>
 asio::awaitable<void, E> keep_result(asio::awaitable<T, E> job, std::optional<T>& into)
 {
     into.emplace(co_await std::move(job));
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 // The exit handler of an operation that yields a value: keeps the value where the operation is told.
 template <class Executor, class T>
