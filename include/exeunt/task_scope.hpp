@@ -144,9 +144,10 @@ public:
     }
 
     /// Cancels all children that run; those that wait for room do not begin.
+    /** Children hear of it on the executor: within the call, if that is made there. */
     void cancel(asio::cancellation_type type = asio::cancellation_type::terminal)
     {
-        core_->cancel(type);
+        core_->cancel_on_executor(type);
     }
 
     /// How many children run.

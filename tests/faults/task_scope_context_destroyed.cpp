@@ -72,7 +72,7 @@ struct world
 
     auto deaf()
     {
-        return [this, mark = child()]() -> asio::awaitable<void> {
+        return [mark = child()]() -> asio::awaitable<void> {
             co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
             co_await exeunt::until_cancelled(asio::use_awaitable);
         };

@@ -9,6 +9,9 @@
 #include <exeunt/exit_observer.hpp>
 #include <exeunt/exit_state.hpp>
 
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/dispatch.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <exception>
@@ -161,16 +164,22 @@ public:
     void cancel(asio::cancellation_type type)
     {
         auto const alive = this->shared_from_this();
-        drop_queue();
-        for (auto* child = running_.first(); child; child = child->next)
-            child->to_tell = child->to_tell | type;
-        // Each goes to the end when it is told: others may end meanwhile, begin, or be told more.
-        while (!running_.empty() && running_.first()->to_tell != asio::cancellation_type::none) {
-            auto& child = *running_.pop_front();
-            running_.push_back(child);
-            tell(child);
+        mark(type);
+        tell_marked();
+    }
+
+    // From wherever it is called. co_spawn hands what is emitted elsewhere to the executor of its coroutine,
+    // which may have ended by then: the scope goes there itself, and finds who is left.
+    void cancel_on_executor(asio::cancellation_type type)
+    {
+        auto const alive = this->shared_from_this();
+        mark(type);
+        try {
+            asio::dispatch(executor_, [alive] { alive->tell_marked(); });
+        } catch (...) {
+            // Without memory: late is better than never.
+            tell_marked();
         }
-        notify();
     }
 
     // From here on every child is told this, also one that comes later.
@@ -235,6 +244,26 @@ private:
     {
         if (note_failure(where, error) && cancel_on_failure_)
             cancel(asio::cancellation_type::terminal);
+    }
+
+    void mark(asio::cancellation_type type) noexcept
+    {
+        drop_queue();
+        for (auto* child = running_.first(); child; child = child->next) {
+            child->to_tell = child->to_tell | type;
+            child->dropped = child->dropped || !child->has_begun;
+        }
+    }
+
+    void tell_marked()
+    {
+        // Each goes to the end when it is told: others may end meanwhile, begin, or be told more.
+        while (!running_.empty() && running_.first()->to_tell != asio::cancellation_type::none) {
+            auto& child = *running_.pop_front();
+            running_.push_back(child);
+            tell(child);
+        }
+        notify();
     }
 
     static void tell(task_type& child) noexcept
