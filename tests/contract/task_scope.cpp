@@ -556,7 +556,7 @@ BOOST_AUTO_TEST_CASE(cancel_tells_all_children_and_drops_those_that_wait_for_roo
     scope.cancel();
     BOOST_TEST(scope.queued() == 0u);
     drive();
-    log.expect("+b +a ~c !b -b !a -a");
+    log.expect("+b +a ~c !a !b -b -a");
     BOOST_TEST(scope.empty());
     scope.spawn(script("d").posted().awaitable()); // it is open
     drive();
