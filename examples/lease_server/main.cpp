@@ -31,6 +31,7 @@ namespace lease_server {
 
 namespace {
 
+// [build]
 // The parts, oldest first: each registers on the stack, as it is built, what ends it.
 asio::awaitable<void> build(exeunt::async_exit_stack& stack, options const& chosen, tally& count)
 {
@@ -49,6 +50,7 @@ asio::awaitable<void> build(exeunt::async_exit_stack& stack, options const& chos
     if (!chosen.serve)
         drive(clients, address, pool, chosen, count);
 }
+// [/build]
 
 asio::awaitable<void> build_upstream_only(
     exeunt::async_exit_stack& stack, options const& chosen, tally& count)

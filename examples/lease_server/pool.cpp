@@ -74,6 +74,7 @@ exeunt::pool_counts counts_of(connection_pool const& pool)
     return pool.counts();
 }
 
+// [lease]
 asio::awaitable<void> with_lease(connection_pool& pool, upstream_work const& work)
 {
     // All that can cancel this is a session that is told to end at once: then there is no time to be
@@ -91,5 +92,6 @@ asio::awaitable<void> with_lease(connection_pool& pool, upstream_work const& wor
         },
         request.token());
 }
+// [/lease]
 
 } // namespace lease_server
