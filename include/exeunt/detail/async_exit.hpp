@@ -137,6 +137,20 @@ void start_call(exit_runner<Executor>& runner, exit_state& state, F& function, A
         static_cast<void>(std::invoke(std::move(function), args..., state, runner.make_handler()));
 }
 
+// The driver that awaits what a callable returns; null if that is no coroutine.
+template <class F, class Executor, class... Args>
+constexpr void const* driver_of_call() noexcept
+{
+    if constexpr (kind_of<F, Executor, Args...>() != call_kind::coroutine)
+        return nullptr;
+    else if constexpr (form_of<F, basic_exit_handler<Executor>, Args...>() == call_form::plain)
+        return &driver_kind<typename awaitable_traits<
+            std::decay_t<std::invoke_result_t<F, Args...>>>::executor_type>;
+    else
+        return &driver_kind<typename awaitable_traits<
+            std::decay_t<std::invoke_result_t<F, Args..., exit_state&>>>::executor_type>;
+}
+
 // The payloads of asynchronous exits: each has start(runner, state).
 
 template <class F, class Words>
@@ -153,6 +167,11 @@ struct async_callable_exit : Words
     void start(exit_runner<Executor>& runner, exit_state& state)
     {
         start_call(runner, state, function);
+    }
+    template <class Executor>
+    static constexpr void const* driver() noexcept
+    {
+        return driver_of_call<F, Executor>();
     }
 
     [[no_unique_address]] F function;
@@ -202,6 +221,11 @@ struct async_adopted_value : Words
     void start(exit_runner<Executor>& runner, exit_state& state)
     {
         start_call(runner, state, release, held);
+    }
+    template <class Executor>
+    static constexpr void const* driver() noexcept
+    {
+        return driver_of_call<Release, Executor, T&>();
     }
 
     void* value() noexcept { return std::addressof(held); }
@@ -287,7 +311,18 @@ template <class Executor>
 struct async_exit_table : exit_table
 {
     void (*start)(entry&, exit_runner<Executor>&, exit_state&);
+    // What awaits it, if it is known to be a coroutine.
+    void const* driver;
 };
+
+template <class Payload, class Executor>
+constexpr void const* driver_of() noexcept
+{
+    if constexpr (requires { Payload::template driver<Executor>(); })
+        return Payload::template driver<Executor>();
+    else
+        return nullptr;
+}
 
 template <class Payload, class Executor>
 void start_exit(entry& e, exit_runner<Executor>& runner, exit_state& state)
@@ -383,6 +418,7 @@ inline constexpr async_exit_table<Executor> async_table{
         within_of<Payload>(),
     },
     &start_exit<Payload, Executor>,
+    driver_of<Payload, Executor>(),
 };
 
 // What is given to an asynchronous stack, checked and made an entry.

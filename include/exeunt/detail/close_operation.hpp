@@ -206,12 +206,38 @@ protected:
             forget_running();
             return true;
         }
-        auto* table = static_cast<async_exit_table<Executor> const*>(e.table);
-        if (!this->run_job([&] { table->start(e, *this, *state_); }))
+        if (!this->run_job([&] { table_of(e).start(e, *this, *state_); }))
             return false;
         core.inside_exit = false;
-        end_exit();
+        // The driver may have ended it, and others after it.
+        if (runs_exit())
+            end_exit();
         return true;
+    }
+
+    static async_exit_table<Executor> const& table_of(entry& e) noexcept
+    {
+        return *static_cast<async_exit_table<Executor> const*>(e.table);
+    }
+
+    // Whether the newest exit can be started by a driver of this kind, without more ado.
+    bool is_chained_next(void const* kind) const noexcept
+    {
+        entry* const e = core_->list.newest();
+        return e && e->table->async && table_of(*e).driver == kind
+            && e->table->filter == exit_filter::always && !decisions_.is_forced()
+            && !decisions_.has_deadline() && !around_ && !seen_.follows();
+    }
+
+    // False: it has ended already.
+    bool start_chained_exit() noexcept
+    {
+        auto& core = *core_;
+        entry& e = *core.list.newest();
+        core.list.begin(e, exit_);
+        core.running = &e;
+        core.inside_exit = true;
+        return this->start_chained([&] { table_of(e).start(e, *this, *state_); });
     }
 
     // What has come of the time since the exit before, here and in the unwinding around this one.
@@ -611,6 +637,26 @@ private:
         }
         if (this->settle_deadline())
             end();
+    }
+
+    bool start_next_coroutine(void const* kind) noexcept override
+    {
+        if (!this->runs_exit() || !is_chained_next(kind))
+            return false;
+        do {
+            this->core_->inside_exit = false;
+            this->end_exit();
+            if (!is_chained_next(kind))
+                return false;
+        } while (!this->start_chained_exit());
+        return true;
+    }
+
+    bool is_chained_next(void const* kind) const noexcept
+    {
+        auto const& core = *this->core_;
+        return core.requests.empty() && core.answering.empty()
+            && unwind_base<Executor>::is_chained_next(kind);
     }
 
     // A wish to run one exit comes before what is newest.

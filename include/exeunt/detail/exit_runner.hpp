@@ -23,6 +23,10 @@
 
 namespace exeunt::detail {
 
+// Tells drivers of coroutines apart by the executor type of what they await.
+template <class E>
+inline constexpr char driver_kind = 0;
+
 // Runs one asynchronous job after the other: exits, and the body of a scope.
 //
 // A job is started by a function that takes a handler (make_handler) or gives an awaitable (await),
@@ -30,7 +34,8 @@ namespace exeunt::detail {
 // any more. One coroutine, spawned when the first awaitable comes, awaits all of them: it parks
 // between two jobs.
 //
-// A job that ends while it is being started does not recurse: the starter goes on. Who comes second,
+// A job that ends while it is being started does not recurse: the starter goes on; where coroutines follow
+// each other, the driver does that for it, without parking. Who comes second,
 // the starter or the completion, is decided by an atomic exchange, so that a job may be completed on any
 // thread. Everything else, cancellation and deadlines among it, happens on the executor.
 template <class Executor>
@@ -57,7 +62,8 @@ public:
         driver_.park(std::forward<Handler>(handler));
         if (job_.has_value())
             return begin_awaiting();
-        result_ = std::exchange(driver_result_, nullptr);
+        if (driver_result_)
+            result_ = std::exchange(driver_result_, nullptr);
         // Within the starter this is the right executor.
         auto expected = progress::starting;
         if (!progress_.compare_exchange_strong(
@@ -101,6 +107,9 @@ protected:
     virtual void job_ended() = 0;
     // Called when such a job can never end.
     virtual void job_lost() = 0;
+    // Called when a coroutine has ended within the call that started it: may end that job and start the
+    // next, if that is one for a driver of this kind, by start_chained. Returns whether it has.
+    virtual bool start_next_coroutine(void const* /*kind*/) noexcept { return false; }
     // Called before a job is waited for; returns whether it has to be cut at once.
     virtual bool job_waits() noexcept { return false; }
 
@@ -129,6 +138,22 @@ protected:
         if (job_waits() && progress_.load(std::memory_order_acquire) != progress::ended)
             deliver_or_keep(asio::cancellation_type::terminal);
         return progress_.exchange(progress::waiting, std::memory_order_acq_rel) == progress::ended;
+    }
+
+    // Starts a coroutine that the driver goes on with. False: it has ended already, by throwing.
+    template <class Start>
+    bool start_chained(Start&& start) noexcept
+    {
+        dropped_ = false;
+        had_ended_ = false;
+        owed_ = false;
+        pending_types_ = asio::cancellation_type::none;
+        try {
+            std::forward<Start>(start)();
+        } catch (...) {
+            thrown_ = std::current_exception();
+        }
+        return owed_;
     }
 
     // After a job has ended: whether it has succeeded. Then it is forgotten; else take_failures follows.
@@ -306,11 +331,37 @@ private:
     template <class E>
     static asio::awaitable<void, E> drive(unbegun_driver unbegun);
 
-    template <class E>
-    static void const* kind_of_driver() noexcept
+    // For as long as await() resumes the driver: what runs on this thread meanwhile runs within that call.
+    class resuming
     {
-        static char const kind = 0;
-        return &kind;
+    public:
+        explicit resuming(exit_runner& runner) noexcept
+            : runner_(runner)
+        {
+            runner_.starter_.store(this_thread(), std::memory_order_relaxed);
+        }
+        resuming(resuming const&) = delete;
+        resuming& operator=(resuming const&) = delete;
+        ~resuming() { runner_.starter_.store(nullptr, std::memory_order_relaxed); }
+
+        static void const* this_thread() noexcept { return &here_; }
+
+    private:
+        static constinit inline thread_local char here_ = 0;
+        exit_runner& runner_;
+    };
+
+    // The driver has ended a job. Whether there is another one for it, without parking.
+    bool chain(void const* kind) noexcept
+    {
+        if (starter_.load(std::memory_order_relaxed) != resuming::this_thread()
+            || progress_.load(std::memory_order_acquire) != progress::starting)
+            return false;
+        result_ = std::exchange(driver_result_, nullptr);
+        chains_ = true;
+        bool const started = start_next_coroutine(kind);
+        chains_ = false;
+        return started;
     }
 
     // The driver was not started within await(), and begins now.
@@ -458,6 +509,10 @@ private:
     bool had_ended_ = false;
     bool goes_on_later_ = false;
     bool is_coroutine_ = false;
+    // What is awaited now is for the driver, which asks for it.
+    bool chains_ = false;
+    // The thread that is within await().
+    std::atomic<void const*> starter_{nullptr};
     std::exception_ptr result_;
     std::exception_ptr thrown_;
 
@@ -474,17 +529,20 @@ template <class Executor>
 template <class E>
 void exit_runner<Executor>::await(asio::awaitable<void, E>&& job)
 {
-    if (driver_kind_ != kind_of_driver<E>())
+    if (!chains_ && driver_kind_ != &driver_kind<E>)
         end_driver();
     job_.emplace(std::move(job));
     owed_ = true;
     is_coroutine_ = true;
+    if (chains_)
+        return;
+    resuming const here(*this);
     if (driver_.is_parked())
         return driver_.resume();
     try {
         asio::co_spawn(E(this->executor()), drive<E>(unbegun_driver(this)),
             driver_ended(driver_signal_.slot()));
-        driver_kind_ = kind_of_driver<E>();
+        driver_kind_ = &driver_kind<E>;
     } catch (...) {
         if (unbegun_)
             std::exchange(unbegun_, nullptr)->disarm();
@@ -516,6 +574,8 @@ asio::awaitable<void, E> exit_runner<Executor>::drive(unbegun_driver unbegun)
             }
             running.ended(std::move(error));
         }
+        if (runner->chain(&driver_kind<E>))
+            continue;
         co_await asio::this_coro::throw_if_cancelled(false);
         co_await park_operation<exit_runner>(runner);
     }
