@@ -312,6 +312,11 @@ using exit_handler = basic_exit_handler<>;
 
 namespace detail {
 
+template <class T>
+inline constexpr bool is_exit_handler = false;
+template <class Executor>
+inline constexpr bool is_exit_handler<basic_exit_handler<Executor>> = true;
+
 struct exit_handler_access
 {
     template <class Executor>

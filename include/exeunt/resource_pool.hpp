@@ -8,8 +8,14 @@
 #include <exeunt/pool_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/append.hpp>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/require.hpp>
+#include <boost/asio/system_executor.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -88,7 +94,8 @@ public:
 
     /// Gives the resource back as an exit; the lease is empty then.
     /**
-     * Completes when it has been recycled. A resource that cannot be recycled is discarded, which is no
+     * Completes when it has been recycled, or, by way of the handler's executor alone, if the lease is
+     * empty; never within the call. A resource that cannot be recycled is discarded, which is no
      * failure of whoever had it.
      *
      * @par Completion signature
@@ -151,10 +158,26 @@ private:
     void exit(Handler&& handler, exit_state& state)
     {
         if (!resource_)
-            return std::forward<Handler>(handler)(std::exception_ptr());
+            return exit_empty(std::forward<Handler>(handler));
         auto const executor = pool_->executor();
         detail::initiate_operation<detail::lease_exit_base<T, Executor, basic_lease>>(
             std::forward<Handler>(handler), std::move(*this), executor, state);
+    }
+
+    // There is no executor but the handler's. An exit may end within the call.
+    template <class Handler>
+    static void exit_empty(Handler&& handler)
+    {
+        using handler_type = std::decay_t<Handler>;
+        using handler_executor = asio::associated_executor_t<handler_type>;
+        if constexpr (detail::is_exit_handler<handler_type>)
+            std::forward<Handler>(handler)(std::exception_ptr());
+        else if constexpr (asio::can_require<handler_executor,
+                               asio::execution::blocking_t::never_t>::value)
+            asio::post(asio::append(std::forward<Handler>(handler), std::exception_ptr()));
+        else
+            asio::post(asio::system_executor(),
+                asio::append(std::forward<Handler>(handler), std::exception_ptr()));
     }
 
     std::shared_ptr<core_type> pool_;

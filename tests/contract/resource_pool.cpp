@@ -6,6 +6,7 @@
 #include "support/probe.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 
 #include <chrono>
@@ -112,8 +113,8 @@ BOOST_AUTO_TEST_CASE(lease_that_is_empty_does_nothing)
     BOOST_TEST(!none);
     none.discard();
     exit_state state;
-    none.async_exit(state, into(result));
-    context.restart();
+    none.async_exit(state, asio::bind_executor(context, into(result)));
+    result.expect_pending();
     drive();
     result.expect_success();
 }
