@@ -3,7 +3,10 @@
 #include "support/pool_world.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <optional>
+#include <type_traits>
+#include <utility>
 
 using namespace support;
 
@@ -34,6 +37,24 @@ void fail_each_allocation(Prepare prepare, Act act, Check check)
     });
     BOOST_TEST(allocations > 1u);
 }
+
+// Keeps the handler of a job until it is dropped.
+struct dropped_job
+{
+    std::shared_ptr<void> handler;
+
+    template <class Handler>
+    void keep(Handler&& given)
+    {
+        handler = std::make_shared<std::decay_t<Handler>>(std::move(given));
+    }
+    void drop(pool_world& w)
+    {
+        expect(handler != nullptr, "the job has not begun");
+        handler.reset();
+        w.drive();
+    }
+};
 
 } // namespace
 
@@ -105,6 +126,52 @@ BOOST_AUTO_TEST_CASE(recycling_that_cannot_go_on_is_lost_with_its_resource)
             w.acquire(0);
         },
         [](pool_world& w) { w.drop(0); }, [](pool_world& w) { w.run_threw = 0; });
+}
+
+BOOST_AUTO_TEST_CASE(opening_that_is_dropped_fails_the_acquire)
+{
+    pool_world w(job_style::operations);
+    dropped_job job;
+    w.pool.emplace(*w.context, [&job] {
+        return asio::async_initiate<asio::deferred_t const, void(std::exception_ptr, connection)>(
+            [&job](auto handler) { job.keep(std::move(handler)); }, asio::deferred);
+    });
+    w.acquire(0);
+    w.drive();
+    job.drop(w);
+    w.requests[0].expect_called();
+    BOOST_TEST(is_broken_promise(w.requests[0].error));
+    w.finish();
+    w.check_finished();
+}
+
+BOOST_AUTO_TEST_CASE(recycling_that_is_dropped_makes_room_and_keeps_no_close_waiting)
+{
+    for (bool const closes : {false, true}) {
+        pool_world w(job_style::operations);
+        dropped_job job;
+        w.pool.emplace(*w.context, exeunt::opened_by([&w] {
+            return w.open_by_operation();
+        }).recycled_by([&job](connection&, auto handler) { job.keep(std::move(handler)); }),
+            exeunt::pool_options{.max_size = 1});
+        w.acquire(0);
+        w.drive();
+        w.drop(0);
+        w.drive();
+        if (closes)
+            w.close_pool();
+        else
+            w.acquire(1);
+        w.drive();
+        job.drop(w);
+        if (closes)
+            w.pool_closed.expect_called();
+        else
+            w.requests[1].expect_called();
+        w.requests[1].lease.discard();
+        w.finish();
+        w.check_finished();
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -13,12 +13,14 @@
 #include <exeunt/pool_options.hpp>
 
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -30,6 +32,15 @@ inline std::exception_ptr make_pool_closed() noexcept
 {
     try {
         return std::make_exception_ptr(pool_closed());
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+inline std::exception_ptr make_broken_promise() noexcept
+{
+    try {
+        return std::make_exception_ptr(std::future_error(std::future_errc::broken_promise));
     } catch (...) {
         return std::current_exception();
     }
@@ -197,16 +208,21 @@ public:
         notify();
     }
 
-    // The execution context is being destroyed.
+    // It can never end: somebody has dropped it, or the execution context is being destroyed. Whoever
+    // waits for what comes of it is seen to later, in a turn that does not come in the second case.
     void job_lost(resource& lost) noexcept
     {
         auto const alive = end_job();
         auto* const waits = std::exchange(lost.waiter, nullptr);
-        if (lost.state == pooled_state::opening)
-            --opening_;
+        count_lost(lost.state);
         destroy(lost);
         if (waits)
             waits->job_lost();
+        try {
+            asio::post(executor_, [core = this->shared_from_this()] { core->look_at_lost(); });
+        } catch (...) {
+            // There is no memory for it: the next who looks sees to it.
+        }
     }
 
     // ---- closing
@@ -374,6 +390,32 @@ private:
     std::shared_ptr<pool_core> end_job() noexcept
     {
         return --jobs_ == 0 ? std::exchange(alive_, nullptr) : nullptr;
+    }
+
+    void count_lost(pooled_state state) noexcept
+    {
+        switch (state) {
+        case pooled_state::opening:
+            --opening_;
+            ++counts_.failed;
+            ++lost_openings_;
+            break;
+        case pooled_state::recycling:
+            --counts_.returned;
+            ++counts_.discarded;
+            break;
+        default: ++counts_.closed; break;
+        }
+    }
+
+    void look_at_lost()
+    {
+        for (; lost_openings_ != 0; --lost_openings_)
+            if (waiters_.size() > opening_)
+                waiters_.pop_front()->refuse(make_broken_promise());
+        take_back();
+        pump();
+        notify();
     }
 
     void open()
@@ -610,6 +652,8 @@ private:
     // Those of them that are leased or on their way back, and those that are being opened.
     std::size_t out_ = 0;
     std::size_t opening_ = 0;
+    // Of which nobody has been told.
+    std::size_t lost_openings_ = 0;
     node_list<waiter> waiters_;
     node_list<pool_closer> closers_;
     // What has come back, on any thread, the last one first; somebody will look.
