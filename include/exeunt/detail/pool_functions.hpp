@@ -203,11 +203,50 @@ private:
     [[no_unique_address]] function_type function_;
 };
 
+template <class F, class T>
+consteval bool opens_resource()
+{
+    if constexpr (std::is_invocable_v<F&>) {
+        using result = std::decay_t<std::invoke_result_t<F&>>;
+        if constexpr (is_awaitable<result>)
+            return std::is_same_v<yielded_by<result>, T>;
+        else if constexpr (is_async_operation<result>())
+            return std::is_constructible_v<T, yielded_by<result>>;
+    }
+    return false;
+}
+
+// Recycles or closes one.
+template <class F, class T, class Handler>
+inline constexpr bool serves_resource =
+    std::is_same_v<F,
+        no_function> || std::is_invocable_v<F&, T&> || std::is_invocable_v<F&, T&, Handler>;
+
+template <class F, class T>
+consteval bool judges_resource()
+{
+    if constexpr (std::is_invocable_v<F&, T&>)
+        return std::is_constructible_v<bool, std::invoke_result_t<F&, T&>>;
+    return std::is_same_v<F, no_function>;
+}
+
 template <class T, class Executor, class Spec>
 class given_pool_functions final : public pool_functions<T, Executor>
 {
     using base = pool_functions<T, Executor>;
     using pooled_type = pooled<T, Executor>;
+    using handler = decltype(std::declval<pooled_type&>().make_handler());
+
+    static_assert(opens_resource<decltype(Spec::open), T>(),
+        "exeunt: this opens no resource: pass a function without arguments that returns an "
+        "asio::awaitable<T>, or an asynchronous operation that yields a T");
+    static_assert(serves_resource<function_of<decltype(Spec::recycle)>, T, handler>,
+        "exeunt: this recycles no resource: pass a function that takes a T&, or a T& and a "
+        "handler");
+    static_assert(serves_resource<function_of<decltype(Spec::close)>, T, handler>,
+        "exeunt: this closes no resource: pass a function that takes a T&, or a T& and a handler");
+    static_assert(judges_resource<decltype(Spec::reusable), T>(),
+        "exeunt: this judges no resource: pass a function that takes a T& and returns a bool");
 
 public:
     template <class Given>

@@ -224,8 +224,13 @@ private:
     template <class T, class E>
     void spawn(coroutine_handler<Executor>&& handler, asio::awaitable<T, E> work)
     {
-        E const executor(handler.scope_executor());
-        asio::co_spawn(executor, run(*this, std::move(work)), std::move(handler));
+        constexpr bool runs_here = std::is_constructible_v<E, Executor const&>;
+        static_assert(runs_here,
+            "exeunt: this awaitable cannot run on the executor of the scope: use "
+            "awaitable<T, E> with an E that is constructible from it");
+        if constexpr (runs_here)
+            asio::co_spawn(
+                E(handler.scope_executor()), run(*this, std::move(work)), std::move(handler));
     }
 
     template <class T, class E>
