@@ -93,6 +93,7 @@ asio::awaitable<bool> http_peer::write(http_answer answer)
     said_close_ = !answer.keep_alive();
     stream_.expires_after(is_told_at_once(told) ? limits::last_words : limits::answer_write);
     error_code failed;
+    // Told to leave (`total`), it goes on: such an operation hears of `terminal` alone.
     co_await http::async_write(stream_, answer, asio::redirect_error(asio::use_awaitable, failed));
     co_return !failed;
 }

@@ -6,6 +6,8 @@
 #include "support/pool_fixture.hpp"
 
 #include <chrono>
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -280,6 +282,48 @@ BOOST_AUTO_TEST_CASE(own_exit_of_a_plain_value_is_its_destructor)
     BOOST_TEST(**text.value == "text");
     BOOST_TEST(stack.pending().front().name == "text");
     closed().expect_success();
+}
+
+// ---- ends
+
+// The context is destroyed after each step: jobs that are exits of stacks of their own go with it.
+BOOST_AUTO_TEST_CASE(jobs_by_specs_whose_context_is_destroyed_lose_nothing)
+{
+    for (std::size_t steps = 0; steps != 40; ++steps) {
+        BOOST_TEST_CONTEXT("after " << steps << " steps")
+        {
+            auto own = std::make_unique<asio::io_context>();
+            auto const pause = [&](resource&) -> asio::awaitable<void> {
+                co_await asio::post(*own, asio::use_awaitable);
+            };
+            auto const open = [&]() -> asio::awaitable<resource> {
+                co_await asio::post(*own, asio::use_awaitable);
+                co_return resource(log, next_number++);
+            };
+            {
+                async_exit_stack s(*own);
+                auto& owned = s.enter(pool_type(*own,
+                    exeunt::opened_by(open)
+                        .recycled_by(exeunt::on_exit(pause).named("reset").within(1h))
+                        .closed_by(exeunt::on_exit(pause).named("quit").or_force([] {})),
+                    {.max_size = 2}));
+                for (int i = 0; i != 3; ++i)
+                    owned.async_acquire([](std::exception_ptr, lease_type) {});
+                for (std::size_t k = 0; k != steps; ++k)
+                    own->poll_one();
+                s.async_close([](std::exception_ptr) {});
+                for (std::size_t k = 0; k != 3; ++k)
+                    own->poll_one();
+                own.reset();
+            }
+            for (int number = 0; number != next_number; ++number)
+                BOOST_TEST(log.count("open:" + std::to_string(number))
+                    == log.count("gone:" + std::to_string(number)));
+            next_number = 0;
+            log.clear();
+            observer.clear();
+        }
+    }
 }
 
 // ---- waiting

@@ -192,7 +192,7 @@ protected:
         stored<Payload>::construct_with(box_, e, std::forward<Args>(args)...);
         core.list.adopt(e, table_, where_);
         if (core.phase != stack_core::state::closed) {
-            registered(e);
+            exit_registered(e);
             if (core.active)
                 core.active->registered();
             return end();
@@ -207,7 +207,7 @@ protected:
     }
 
     // The exit is registered: what the caller is given is known now.
-    virtual void registered(entry& e) noexcept = 0;
+    virtual void exit_registered(entry& e) noexcept = 0;
     // What was awaited has ended, successfully or with an error.
     virtual void awaited() = 0;
 
@@ -378,7 +378,7 @@ private:
             this->register_exit(std::move(*value_), std::move(release_));
     }
 
-    void registered(entry& e) noexcept override
+    void exit_registered(entry& e) noexcept override
     {
         acquired_ = static_cast<value_type*>(e.table->value(e));
     }
@@ -514,7 +514,7 @@ private:
         this->register_exit(std::move(words_), std::move(held_));
     }
 
-    void registered(entry&) noexcept override {}
+    void exit_registered(entry&) noexcept override {}
 
     [[no_unique_address]] Words words_;
     held_type held_;

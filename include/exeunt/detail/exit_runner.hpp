@@ -1,6 +1,7 @@
 #ifndef EXEUNT_DETAIL_EXIT_RUNNER_HPP
 #define EXEUNT_DETAIL_EXIT_RUNNER_HPP
 
+#include <exeunt/detail/dispatch_on.hpp>
 #include <exeunt/detail/handover.hpp>
 #include <exeunt/detail/parked_coroutine.hpp>
 #include <exeunt/exit_handler.hpp>
@@ -403,7 +404,7 @@ private:
     {
         handover here(this);
         try {
-            asio::dispatch(this->executor(), coroutine_end(this));
+            dispatch_on(this->executor(), coroutine_end(this));
         } catch (...) {
             // Either what came next has thrown; or there is no memory to go there, and it goes on here.
             if (!here.came_back())

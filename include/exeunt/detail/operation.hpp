@@ -2,6 +2,7 @@
 #define EXEUNT_DETAIL_OPERATION_HPP
 
 #include <exeunt/config.hpp>
+#include <exeunt/detail/dispatch_on.hpp>
 #include <exeunt/detail/handover.hpp>
 #include <exeunt/exit_handler.hpp>
 
@@ -438,7 +439,7 @@ private:
         {
             handover here(this);
             try {
-                asio::dispatch(this->executor(), first_step(this));
+                dispatch_on(this->executor(), first_step(this));
             } catch (...) {
                 if (!here.came_back())
                     throw;
@@ -519,7 +520,7 @@ private:
                 else if (how == way::posted)
                     post_last_step(executor, own);
                 else
-                    asio::dispatch(executor, last_step(this));
+                    dispatch_on(executor, last_step(this));
             } catch (...) {
                 // Either the handler has thrown: that is its caller's business, as ever. Or there is
                 // no memory to queue it: it is called here, which is late but not lost.

@@ -85,7 +85,8 @@ protected:
 // What a pool, its leases and the operations on it share. Used on the pool's executor, but for what says
 // otherwise.
 template <class T, class Executor>
-class pool_core : public std::enable_shared_from_this<pool_core<T, Executor>>, public deadline_owner
+class pool_core final : public std::enable_shared_from_this<pool_core<T, Executor>>,
+                        public deadline_owner
 {
 public:
     using resource = pooled<T, Executor>;
