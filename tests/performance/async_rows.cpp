@@ -163,4 +163,12 @@ void add_async_rows(suite& all)
     all.push_back({"G13.async", "library", 1, on_executor(unused_stack)});
 }
 
+void add_async_growth(suite& all, std::size_t n)
+{
+    auto const inline_ = [](std::size_t& count) { return inline_exit(count); };
+    auto const posted = [](std::size_t& count) { return posted_exit(count); };
+    all.push_back({"inline", "library", n, library<context_executor>(n, inline_)});
+    all.push_back({"posted", "library", n, library<context_executor>(n, posted)});
+}
+
 } // namespace performance

@@ -108,4 +108,10 @@ void add_coroutine_rows(suite& all)
     }
 }
 
+void add_coroutine_growth(suite& all, std::size_t n)
+{
+    all.push_back({"coroutine", "library", n, library_close(n)});
+    all.push_back({"async_with", "library", n, library_scope(n)});
+}
+
 } // namespace performance

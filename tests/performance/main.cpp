@@ -16,16 +16,27 @@ allocations allocated;
 
 namespace {
 
-void count_instructions(suite const& all)
+void count_instructions(suite const& all, std::size_t cycles, std::size_t warm_up)
 {
     for (auto const& each : all) {
-        sampler samples(mode::instructions, 10);
+        sampler samples(mode::instructions, cycles, warm_up);
         CALLGRIND_ZERO_STATS;
         each.run(samples);
         auto const label = each.row + ' ' + each.who + ' ' + std::to_string(each.n) + ' '
             + std::to_string(samples.cycles());
         CALLGRIND_DUMP_STATS_AT(label.c_str());
     }
+}
+
+suite growing()
+{
+    suite all;
+    for (std::size_t const n : {1000u, 10000u, 100000u, 1000000u}) {
+        add_sync_growth(all, n);
+        add_async_growth(all, n);
+        add_coroutine_growth(all, n);
+    }
+    return all;
 }
 
 void count_allocations(suite const& all)
@@ -74,13 +85,15 @@ int main(int argc, char** argv)
                 || (argc > 4 && std::to_string(each.n) != argv[4]);
         });
     if (std::strcmp(what, "instructions") == 0)
-        count_instructions(all);
+        count_instructions(all, 10, 3);
+    else if (std::strcmp(what, "growth") == 0)
+        count_instructions(growing(), 1, 1);
     else if (std::strcmp(what, "allocations") == 0)
         count_allocations(all), print_memory();
     else if (std::strcmp(what, "time") == 0)
         measure_time(all, 31);
     else
-        return std::fprintf(
-                   stderr, "usage: %s instructions|allocations|time [row [who [n]]]\n", argv[0]),
+        return std::fprintf(stderr,
+                   "usage: %s instructions|growth|allocations|time [row [who [n]]]\n", argv[0]),
                2;
 }

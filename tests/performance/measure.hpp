@@ -31,9 +31,10 @@ extern allocations allocated;
 class sampler
 {
 public:
-    sampler(mode what, std::size_t cycles)
+    sampler(mode what, std::size_t cycles, std::size_t warm_up = 3)
         : mode_(what)
         , cycles_(cycles)
+        , warm_up_(warm_up)
     {
     }
 
@@ -42,7 +43,7 @@ public:
 
     // How often the measured cycle is to be repeated, and how often before that.
     std::size_t cycles() const noexcept { return cycles_; }
-    std::size_t warm_up() const noexcept { return 3; }
+    std::size_t warm_up() const noexcept { return warm_up_; }
 
     // Allocations or nanoseconds; instructions are with callgrind.
     double total() const noexcept { return total_; }
@@ -50,6 +51,7 @@ public:
 private:
     mode mode_;
     std::size_t cycles_;
+    std::size_t warm_up_;
     double total_ = 0;
     std::size_t calls_before_ = 0;
     std::chrono::steady_clock::time_point began_;
@@ -70,6 +72,11 @@ void add_sync_rows(suite& all);
 void add_async_rows(suite& all);
 void add_coroutine_rows(suite& all);
 void add_pool_rows(suite& all);
+
+// What the library does with this many exits, which may be very many.
+void add_sync_growth(suite& all, std::size_t n);
+void add_async_growth(suite& all, std::size_t n);
+void add_coroutine_growth(suite& all, std::size_t n);
 
 // Figures that are no repeated cycle: "row who n value", one a line.
 void print_memory();

@@ -19,18 +19,6 @@ namespace asio = boost::asio;
 
 using coroutine_exits = std::vector<std::function<asio::awaitable<void>()>>;
 
-// Awaits the exits from the end; none keeps the older ones from running.
-inline asio::awaitable<void> close(coroutine_exits& exits, std::vector<std::exception_ptr>& errors)
-{
-    for (; !exits.empty(); exits.pop_back()) {
-        try {
-            co_await exits.back()();
-        } catch (...) {
-            errors.push_back(std::current_exception());
-        }
-    }
-}
-
 inline void report(std::vector<std::exception_ptr> const& errors)
 {
     if (errors.size() == 1)

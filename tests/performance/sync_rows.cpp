@@ -129,4 +129,9 @@ void add_sync_rows(suite& all)
         [](sampler& samples) { repeat(samples, [] { unused_stack(); }); }});
 }
 
+void add_sync_growth(suite& all, std::size_t n)
+{
+    all.push_back({"sync", "library", n, cycle(library_cycle, n)});
+}
+
 } // namespace performance
