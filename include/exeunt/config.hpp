@@ -26,6 +26,14 @@
 #define EXEUNT_AWAITS_VALUES 1
 #endif
 
+// Stands before a function that is called where something has gone wrong or is rare, so that it does not weigh
+// on its callers.
+#if defined(__GNUC__)
+#define EXEUNT_RARE [[gnu::cold]]
+#else
+#define EXEUNT_RARE
+#endif
+
 // g++ up to 12 destroys some temporaries inside the operand of co_await twice.
 #if defined(__GNUC__) && !defined(__clang__)
 #if __GNUC__ <= 12

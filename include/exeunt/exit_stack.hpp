@@ -235,7 +235,7 @@ private:
     enum class ending : unsigned char { reported, nested, unclosed };
 
     std::exception_ptr unwind(exit_state& outcome, ending how) noexcept;
-    void unwind_unclosed() noexcept;
+    EXEUNT_RARE void unwind_unclosed() noexcept;
 
     detail::exit_list list_;
     std::exception_ptr cause_;

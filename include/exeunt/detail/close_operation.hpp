@@ -200,10 +200,7 @@ protected:
         core.inside_exit = true;
         seen_.exit_began(e, core.list.size());
         if (decisions_.is_forced() && e.table->force) {
-            static_cast<void>(decisions_.next(facts_of(e)));
-            settle(e, decisions_.force_alone());
-            core.inside_exit = false;
-            forget_running();
+            force_exit(e);
             return true;
         }
         if (!this->run_job([&] { table_of(e).start(e, *this, *state_); }))
@@ -213,6 +210,15 @@ protected:
         if (runs_exit())
             end_exit();
         return true;
+    }
+
+    // Its force runs alone.
+    EXEUNT_RARE void force_exit(entry& e) noexcept
+    {
+        static_cast<void>(decisions_.next(facts_of(e)));
+        settle(e, decisions_.force_alone());
+        core_->inside_exit = false;
+        forget_running();
     }
 
     static async_exit_table<Executor> const& table_of(entry& e) noexcept
@@ -241,7 +247,7 @@ protected:
     }
 
     // What has come of the time since the exit before, here and in the unwinding around this one.
-    void look_at_time() noexcept
+    EXEUNT_RARE void look_at_time() noexcept
     {
         if (auto const reason = forced_around(); reason != stop_reason::none)
             static_cast<void>(decisions_.force(reason));
@@ -267,7 +273,7 @@ protected:
     }
 
     // It has not succeeded, or could not be told of its cut.
-    void fail_exit() noexcept
+    EXEUNT_RARE void fail_exit() noexcept
     {
         entry& e = *exit_.running;
         if (!is_timed_)
@@ -292,7 +298,7 @@ protected:
     }
 
     // Runs the force of an exit that did not succeed, and records what is its failure besides its own.
-    void settle(entry& e, unwinding::verdict verdict) noexcept
+    EXEUNT_RARE void settle(entry& e, unwinding::verdict verdict) noexcept
     {
         record(e, std::exchange(cut_failure_, nullptr));
         if (verdict.failure != stop_reason::none)
@@ -406,6 +412,11 @@ protected:
             decisions_.wait_untimed();
             return false;
         }
+        return wait_timed(since);
+    }
+
+    EXEUNT_RARE bool wait_timed(unwinding::time_point since) noexcept
+    {
         is_timed_ = true;
         static_cast<void>(decisions_.next(facts_of(*exit_.running)));
         bool const cut = decisions_.wait(since, seen_.report_after());
