@@ -9,6 +9,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <system_error>
@@ -198,6 +199,41 @@ std::exception_ptr failure_of(First&& first, Rest&&...) noexcept
 
 struct exit_handler_access;
 
+// Whom an exit handler owes its call. It is still known when the handler has been moved from: where an
+// operation cannot begin, Asio gives memory back by what is left of its handler.
+class owed_target
+{
+public:
+    explicit owed_target(exit_target* target) noexcept
+        : bits_(reinterpret_cast<std::uintptr_t>(target))
+    {
+    }
+    owed_target(owed_target&& other) noexcept
+        : bits_(std::exchange(other.bits_, other.bits_ | released))
+    {
+    }
+    owed_target& operator=(owed_target&& other) noexcept
+    {
+        bits_ = std::exchange(other.bits_, other.bits_ | released);
+        return *this;
+    }
+
+    exit_target* get() const noexcept { return reinterpret_cast<exit_target*>(bits_ & ~released); }
+
+    // Null if it is owed nothing any more.
+    exit_target* release() noexcept
+    {
+        bool const is_owed = (std::exchange(bits_, bits_ | released) & released) == 0;
+        return is_owed ? get() : nullptr;
+    }
+
+private:
+    static constexpr std::uintptr_t released = 1;
+    static_assert(alignof(exit_target) > released);
+
+    std::uintptr_t bits_;
+};
+
 } // namespace detail
 
 /// The completion handler that is given to an asynchronous exit.
@@ -231,8 +267,7 @@ public:
     using cancellation_slot_type = asio::cancellation_slot;
 
     basic_exit_handler(basic_exit_handler&& other) noexcept
-        : target_(std::exchange(other.target_, nullptr))
-        , memory_(other.memory_)
+        : target_(std::move(other.target_))
     {
     }
 
@@ -242,8 +277,7 @@ public:
             !std::is_same_v<Other, Executor> && std::is_same_v<Executor, asio::any_io_executor>)
     basic_exit_handler(basic_exit_handler<Other>&& other)
     noexcept
-        : target_(std::exchange(other.target_, nullptr))
-        , memory_(other.memory_)
+        : target_(std::move(other.target_))
     {
     }
 
@@ -255,15 +289,15 @@ public:
 
     ~basic_exit_handler()
     {
-        if (target_)
-            target_->drop();
+        if (auto* target = target_.release())
+            target->drop();
     }
 
     /// Ends the exit.
     template <class... Args>
     void operator()(Args&&... args)
     {
-        auto* const target = std::exchange(target_, nullptr);
+        auto* const target = target_.release();
         if (!target)
             return;
         if constexpr (sizeof...(Args) != 0)
@@ -275,20 +309,16 @@ public:
     executor_type get_executor() const noexcept
     {
         if constexpr (std::is_same_v<Executor, asio::any_io_executor>)
-            return target_->any_executor();
+            return target_.get()->any_executor();
         else
-            return static_cast<detail::executor_target<Executor>*>(target_)->executor();
+            return static_cast<detail::executor_target<Executor>*>(target_.get())->executor();
     }
 
-    allocator_type get_allocator() const noexcept { return allocator_type(memory_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(target_.get()); }
 
-    cancellation_slot_type get_cancellation_slot() const noexcept { return target_->slot(); }
+    cancellation_slot_type get_cancellation_slot() const noexcept { return target_.get()->slot(); }
 
-    void swap(basic_exit_handler& other) noexcept
-    {
-        std::swap(target_, other.target_);
-        std::swap(memory_, other.memory_);
-    }
+    void swap(basic_exit_handler& other) noexcept { std::swap(target_, other.target_); }
 
 private:
     template <class>
@@ -297,14 +327,10 @@ private:
 
     explicit basic_exit_handler(detail::exit_target* target) noexcept
         : target_(target)
-        , memory_(target)
     {
     }
 
-    detail::exit_target* target_;
-    // Kept when it is moved from: where an operation cannot begin, Asio gives memory back by what is left of
-    // its handler.
-    detail::handler_memory* memory_;
+    detail::owed_target target_;
 };
 
 /// The handler as functions in source files take it.
