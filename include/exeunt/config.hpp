@@ -34,6 +34,13 @@
 #define EXEUNT_RARE
 #endif
 
+// Stands before a function that is called for each exit from one place that matters.
+#if defined(__GNUC__)
+#define EXEUNT_EACH_EXIT [[gnu::always_inline]] inline
+#else
+#define EXEUNT_EACH_EXIT inline
+#endif
+
 // g++ up to 12 destroys some temporaries inside the operand of co_await twice.
 #if defined(__GNUC__) && !defined(__clang__)
 #if __GNUC__ <= 12

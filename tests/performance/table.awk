@@ -21,7 +21,7 @@ function number(x) { return x == int(x) ? sprintf("%d", x) : sprintf("%.4g", x) 
 
 function row(gate, name, title, n, limit, what,    l, r, l0, r0, beyond)
 {
-    if (what == "ratio") {
+    if (what == "ratio" || what == "beyond") {
         if (!known(kind, name, "library", n))
             return
         l = net(kind, name, "library", n)
@@ -30,10 +30,10 @@ function row(gate, name, title, n, limit, what,    l, r, l0, r0, beyond)
         if (known(kind, name, "library", 0)) {
             l0 = net(kind, name, "library", 0)
             r0 = net(kind, name, "reference", 0)
-            beyond = sprintf("%.2f", (l - l0) / (r - r0))
+            beyond = (l - l0) / (r - r0)
         }
-        show(gate, title, n, sprintf("%.1f", l / n), sprintf("%.1f", r / n),
-            sprintf("%.2f", l / r), beyond, limit, l / r)
+        show(gate, title, n, sprintf("%.1f", l / n), sprintf("%.1f", r / n), sprintf("%.2f", l / r),
+            beyond == "" ? "" : sprintf("%.2f", beyond), limit, what == "beyond" ? beyond : l / r)
     } else if (kind != "instructions") {
         return
     } else if (what == "each" || what == "all") {

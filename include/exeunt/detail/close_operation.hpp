@@ -179,7 +179,10 @@ protected:
     virtual void deadline_settled() = 0;
 
     // Runs one registered exit. False: it has not ended; job_ended() or job_lost() follows.
-    bool run_exit(entry& e)
+    bool run_exit(entry& e) { return run_exit_here(e); }
+
+    // The same in the loop that runs all.
+    EXEUNT_EACH_EXIT bool run_exit_here(entry& e)
     {
         auto& core = *core_;
         if (!e.table->async) {
@@ -208,7 +211,7 @@ protected:
         core.inside_exit = false;
         // The driver may have ended it, and others after it.
         if (runs_exit())
-            end_exit();
+            end_exit_here();
         return true;
     }
 
@@ -263,7 +266,9 @@ protected:
     }
 
     // The running exit has ended: its failure is recorded, what it holds is destroyed.
-    void end_exit() noexcept
+    void end_exit() noexcept { end_exit_here(); }
+
+    EXEUNT_EACH_EXIT void end_exit_here() noexcept
     {
         if (!this->take_success() || cut_failure_)
             fail_exit();
@@ -320,7 +325,7 @@ protected:
             record_failure(e, error, core_->list.size(), *state_, seen_);
     }
 
-    void forget_running() noexcept
+    EXEUNT_EACH_EXIT void forget_running() noexcept
     {
         entry& e = *exit_.running;
         if (exit_state_access::has_replacement(*state_))
@@ -642,7 +647,7 @@ private:
     void run()
     {
         while (entry* e = next()) {
-            if (!this->run_exit(*e))
+            if (!this->run_exit_here(*e))
                 return;
             answer_request();
         }

@@ -170,7 +170,12 @@ public:
     // Takes a registered exit off the list, to run it.
     void begin(entry& e, running_exit& exit) noexcept
     {
-        unlink(e);
+        if (&e == newest_) {
+            newest_ = e.older;
+            --size_;
+        } else {
+            unlink(e);
+        }
         exit.running = &e;
         exit.generation = std::exchange(e.generation, 0);
         enter(exit);

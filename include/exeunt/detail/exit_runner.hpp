@@ -119,7 +119,7 @@ protected:
 
     // Runs start(); returns whether the job has ended already.
     template <class Start>
-    bool run_job(Start&& start) noexcept
+    EXEUNT_EACH_EXIT bool run_job(Start&& start) noexcept
     {
         dropped_ = false;
         had_ended_ = false;
@@ -134,13 +134,18 @@ protected:
             if (!owed_)
                 return true;
         }
-        if (progress_.load(std::memory_order_acquire) == progress::ended)
-            return true;
+        return progress_.load(std::memory_order_acquire) == progress::ended || wait_for_job();
+    }
+
+private:
+    bool wait_for_job() noexcept
+    {
         if (job_waits() && progress_.load(std::memory_order_acquire) != progress::ended)
             deliver_or_keep(asio::cancellation_type::terminal);
         return progress_.exchange(progress::waiting, std::memory_order_acq_rel) == progress::ended;
     }
 
+protected:
     // Starts a coroutine that the driver goes on with. False: it has ended already, by throwing.
     template <class Start>
     bool start_chained(Start&& start) noexcept

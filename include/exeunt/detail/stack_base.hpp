@@ -99,6 +99,13 @@ public:
 
     exit_list& registrable()
     {
+        if (core_ && core_->phase != stack_state::closed)
+            return core_->list;
+        return first_registrable();
+    }
+
+    EXEUNT_RARE exit_list& first_registrable()
+    {
         if (is_closed())
             throw stack_closed();
         return core().list;
