@@ -455,9 +455,6 @@ protected:
     core_ptr core_;
     close_options options_;
     unwinding decisions_;
-    bool shows_forced_ = false;
-    // The exit that runs may be cut by itself, or by time.
-    bool is_timed_ = false;
     std::size_t depth_ = 0;
     // The state that the exits see: one of this operation, or that of the stack around this one.
     std::optional<exit_state> own_state_;
@@ -466,6 +463,7 @@ protected:
     exit_state* around_ = nullptr;
     running_exit exit_;
     observation seen_;
+    bool shows_forced_ = false;
 
 private:
     void arm() noexcept
@@ -501,11 +499,13 @@ private:
         }
     }
 
-    std::shared_ptr<deadline<Executor>> deadline_;
-    std::exception_ptr cut_failure_;
-    unsigned terminals_ = 0;
+    // The exit that runs may be cut by itself, or by time.
+    bool is_timed_ = false;
     // All has been done, but a wait for a deadline is under way.
     bool ends_waiting_ = false;
+    unsigned terminals_ = 0;
+    std::shared_ptr<deadline<Executor>> deadline_;
+    std::exception_ptr cut_failure_;
 };
 
 // Closes a stack: runs all its exits.

@@ -252,7 +252,9 @@ private:
         }
         void ended(std::exception_ptr error) noexcept
         {
-            std::exchange(runner_, nullptr)->driver_result_ = std::move(error);
+            auto* const runner = std::exchange(runner_, nullptr);
+            if (error)
+                runner->driver_result_ = std::move(error);
         }
 
     private:
@@ -363,7 +365,8 @@ private:
         if (starter_.load(std::memory_order_relaxed) != resuming::this_thread()
             || progress_.load(std::memory_order_acquire) != progress::starting)
             return false;
-        result_ = std::exchange(driver_result_, nullptr);
+        if (driver_result_)
+            result_ = std::exchange(driver_result_, nullptr);
         chains_ = true;
         bool const started = start_next_coroutine(kind);
         chains_ = false;

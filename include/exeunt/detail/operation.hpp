@@ -638,7 +638,7 @@ private:
     held_work<handler_executor> handler_work_;
     std::optional<Handler> handler_;
     asio::associated_cancellation_slot_t<Handler> slot_;
-    std::atomic<std::size_t> references_{1};
+    std::atomic<unsigned> references_{1};
     std::atomic<initiation> initiation_{initiation::calling};
 };
 

@@ -55,7 +55,7 @@ public:
     }
 
 private:
-    alignas(std::max_align_t) std::byte storage_[64];
+    alignas(std::max_align_t) std::byte storage_[32];
     void (*act_)(void*, bool) = nullptr;
 };
 

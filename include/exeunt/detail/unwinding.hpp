@@ -81,15 +81,15 @@ public:
     // Time has gone on: has to be called at deadline(), may be called at any time.
     bool elapsed(time_point now) noexcept
     {
-        if (forced_ == stop_reason::none && deadline_ && *deadline_ <= now)
+        if (forced_ == stop_reason::none && deadline_ <= now)
             return force(stop_reason::timed_out);
-        return waits_ && within_ && *within_ <= now && cut(stop_reason::timed_out);
+        return waits_ && within_ <= now && cut(stop_reason::timed_out);
     }
 
     // Whether the exit that is waited for has to be reported as slow: once for each time that this is due.
     bool slow(time_point now) noexcept
     {
-        if (!report_ || now < *report_)
+        if (now < report_)
             return false;
         report_ = after(now, report_after_);
         return true;
@@ -98,11 +98,11 @@ public:
     // An exit that is wanted is next.
     turn next(exit_facts const& exit) noexcept
     {
-        exit_ = exit;
+        look_at(exit);
         cut_ = stop_reason::none;
         waits_ = false;
-        within_.reset();
-        report_.reset();
+        within_ = never;
+        report_ = never;
         if (!exit.async)
             return turn::run;
         return is_forced() && exit.has_force ? turn::force : turn::start;
@@ -114,8 +114,8 @@ public:
         waits_ = true;
         report_after_ = std::max<duration>(report_after, std::chrono::milliseconds(1));
         report_ = after(now, report_after_);
-        if (exit_.within != unlimited)
-            within_ = after(now, exit_.within);
+        if (time_within_ != unlimited)
+            within_ = after(now, time_within_);
         return is_forced() ? cut(forced_) : elapsed(now);
     }
 
@@ -124,7 +124,12 @@ public:
     void wait_untimed() noexcept { waits_ = true; }
 
     // What counts of an exit that has not been next().
-    void look_at(exit_facts const& exit) noexcept { exit_ = exit; }
+    void look_at(exit_facts const& exit) noexcept
+    {
+        has_force_ = exit.has_force;
+        only_on_success_ = exit.only_on_success;
+        time_within_ = exit.within;
+    }
 
     // The exit that was started has ended, and all that had to be known of it is known.
     void rest() noexcept
@@ -137,14 +142,14 @@ public:
     verdict end(ending how) noexcept
     {
         waits_ = false;
-        within_.reset();
-        report_.reset();
+        within_ = never;
+        report_ = never;
         if (how == ending::succeeded)
             return {};
         if (cut_ == stop_reason::none)
-            return {exit_.has_force, true, stop_reason::none};
-        if (exit_.has_force)
-            return {true, false, exit_.only_on_success ? cut_ : stop_reason::none};
+            return {has_force_, true, stop_reason::none};
+        if (has_force_)
+            return {true, false, only_on_success_ ? cut_ : stop_reason::none};
         bool const late = cut_ == stop_reason::timed_out && how == ending::cancelled;
         return {false, !late, late ? cut_ : stop_reason::none};
     }
@@ -152,11 +157,11 @@ public:
     // The force of an exit runs in its place.
     verdict force_alone() const noexcept
     {
-        return {true, false, exit_.only_on_success ? forced_ : stop_reason::none};
+        return {true, false, only_on_success_ ? forced_ : stop_reason::none};
     }
 
     // Whether the time that has passed can force it.
-    bool has_deadline() const noexcept { return deadline_.has_value() && !is_forced(); }
+    bool has_deadline() const noexcept { return deadline_ != never && !is_forced(); }
 
     bool is_cancelled() const noexcept { return cancelled_; }
     bool is_forced() const noexcept { return forced_ != stop_reason::none; }
@@ -166,31 +171,26 @@ public:
     // When elapsed() and slow() have to be called; empty if time does not matter.
     std::optional<time_point> deadline() const noexcept
     {
-        auto earliest = is_forced() ? std::nullopt : deadline_;
+        auto earliest = std::min(is_forced() ? never : deadline_, report_);
         if (cut_ == stop_reason::none)
-            earliest = earlier(earliest, within_);
-        return earlier(earliest, report_);
+            earliest = std::min(earliest, within_);
+        return earliest == never ? std::nullopt : std::optional(earliest);
     }
 
 private:
-    static std::optional<time_point> earlier(
-        std::optional<time_point> a, std::optional<time_point> b) noexcept
-    {
-        return a && b ? std::min(*a, *b) : a ? a : b;
-    }
+    // A deadline that there is not.
+    static constexpr time_point never = time_point::max();
 
-    static std::optional<time_point> after(time_point begin, duration time) noexcept
+    static time_point after(time_point begin, duration time) noexcept
     {
-        if (time == unlimited || time > time_point::max() - begin)
-            return std::nullopt;
+        if (time == unlimited || time > never - begin)
+            return never;
         return begin + std::max(time, duration::zero());
     }
 
     bool limit(time_point begin, duration time, time_point now) noexcept
     {
-        auto const end = after(begin, time);
-        if (end && (!deadline_ || *end < *deadline_))
-            deadline_ = end;
+        deadline_ = std::min(deadline_, after(begin, time));
         return elapsed(now);
     }
 
@@ -202,11 +202,14 @@ private:
         return true;
     }
 
-    std::optional<time_point> deadline_;
-    std::optional<time_point> within_;
-    std::optional<time_point> report_;
+    time_point deadline_ = never;
+    time_point within_ = never;
+    time_point report_ = never;
     duration report_after_ = unlimited;
-    exit_facts exit_;
+    // Of the exit whose turn it is.
+    duration time_within_ = unlimited;
+    bool has_force_ = false;
+    bool only_on_success_ = false;
     stop_reason forced_ = stop_reason::none;
     stop_reason cut_ = stop_reason::none;
     bool begun_ = false;
