@@ -33,7 +33,10 @@ inline void fail_unless_failed(exit_state& state, boost::system::error_code fail
 }
 
 template <class T>
-concept io_object = requires { typename T::executor_type; };
+concept io_object = requires
+{
+    typename T::executor_type;
+};
 
 // An acceptor, a descriptor, a file, a pipe, a serial port.
 template <class T>
@@ -50,7 +53,7 @@ concept closable_socket = closable<T> && requires(T& socket, boost::system::erro
 };
 
 template <class T>
-concept closable_channel = io_object<T> && !closable<T> && requires(T& channel)
+concept closable_channel = io_object<T> && !closable<T> && requires(T & channel)
 {
     channel.is_open();
     channel.close();
@@ -217,7 +220,8 @@ public:
     auto operator()(T& object, How&&... how) const noexcept
     {
         static_assert(detail::closer<T>::is_known,
-            "exeunt: closing() knows sockets, acceptors, pipes, descriptors, files and serial ports "
+            "exeunt: closing() knows sockets, acceptors, pipes, descriptors, files and serial "
+            "ports "
             "(close), channels (close), timers, resolvers and signal sets (cancel); with "
             "<exeunt/closing_ssl.hpp> TLS streams, with <exeunt/closing_beast.hpp> WebSockets and "
             "Beast's streams; this is none of them");

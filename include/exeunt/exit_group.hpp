@@ -129,14 +129,16 @@ public:
     std::decay_t<T>& adopt(
         T&& value, Release&& release, source_location where = source_location::current())
     {
-        return registered(base::adopt(std::forward<T>(value), std::forward<Release>(release), where));
+        return registered(
+            base::adopt(std::forward<T>(value), std::forward<Release>(release), where));
     }
 
     /// Enters a context and registers its `async_exit`, else its `exit`; one without either is owned.
     template <class Context>
     decltype(auto) enter(Context&& context, source_location where = source_location::current())
     {
-        if constexpr (std::is_void_v<decltype(base::enter(std::forward<Context>(context), where))>) {
+        if constexpr (std::is_void_v<decltype(base::enter(std::forward<Context>(context), where))>)
+        {
             base::enter(std::forward<Context>(context), where);
             registered(true);
         } else {

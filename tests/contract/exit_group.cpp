@@ -154,7 +154,8 @@ BOOST_AUTO_TEST_CASE(group_registers_in_every_way_of_a_stack)
     BOOST_TEST(g.size() == 7u);
     begin_close();
     result.expect_success();
-    log.expect("released:9 +context -context adopted:7 emplaced async_exit async_callback callback");
+    log.expect(
+        "released:9 +context -context adopted:7 emplaced async_exit async_callback callback");
 }
 
 // All failures are kept, in the order of time, under the names of their exits.
@@ -166,8 +167,8 @@ BOOST_AUTO_TEST_CASE(group_keeps_all_failures_with_their_names)
     push_to(g, script("b").posted(failure("no b")), shape::awaitable);
     push_to(g, script("c").throws(failure("no c")), shape::handler_function);
     push_to(g, script("d"), shape::function);
-    stack.push(exeunt::on_exit(script("newer").posted(failure("no newer")).awaitable())
-                   .named("newer"));
+    stack.push(
+        exeunt::on_exit(script("newer").posted(failure("no newer")).awaitable()).named("newer"));
     begin_close();
     a.answer(failure("no a"));
     drive();
@@ -357,8 +358,8 @@ BOOST_AUTO_TEST_CASE(group_that_is_closed_takes_no_more)
 BOOST_AUTO_TEST_CASE(group_exit_that_registers_another_one_in_it)
 {
     auto& g = group(1);
-    push_to(g, script("a").runs([&] { push_to(g, script("late").posted(), shape::awaitable); })
-                   .posted(),
+    push_to(g,
+        script("a").runs([&] { push_to(g, script("late").posted(), shape::awaitable); }).posted(),
         shape::awaitable);
     closed().expect_success();
     log.expect("+a -a +late -late");
@@ -388,7 +389,8 @@ BOOST_AUTO_TEST_CASE(group_of_exits_that_come_and_go_leaves_memory_as_it_was)
     for (int i = 0; i != 100000; ++i) {
         auto& session = sessions[static_cast<std::size_t>(i) * 7919 % sessions.size()];
         BOOST_REQUIRE(g.dismiss(session));
-        session = g.push([i, &g](exit_state&) { static_cast<void>(i + static_cast<int>(g.size())); });
+        session =
+            g.push([i, &g](exit_state&) { static_cast<void>(i + static_cast<int>(g.size())); });
     }
     BOOST_TEST(g.size() == 1000u);
     closed().expect_success();
@@ -520,8 +522,10 @@ BOOST_AUTO_TEST_CASE(group_cancelled_at_every_step_skips_nothing)
                 push_note("older");
                 auto& g = group(2);
                 for (std::string const name : {"a", "b", "c", "d", "e"})
-                    g.push(exeunt::on_exit(script(name).posted().awaitable())
-                               .or_force([this, name] { log("^" + name); }));
+                    g.push(
+                        exeunt::on_exit(script(name).posted().awaitable()).or_force([this, name] {
+                            log("^" + name);
+                        }));
                 stack.async_close(asio::bind_cancellation_slot(signal.slot(), into(result)));
                 context.restart();
                 for (std::size_t k = 0; k != steps; ++k)

@@ -94,8 +94,8 @@ BOOST_AUTO_TEST_CASE(acquire_when_too_many_wait_is_refused)
     acquire(c);
     drive();
     b.result.expect_pending();
-    c.result.expect_code(boost::system::errc::make_error_code(
-        boost::system::errc::resource_unavailable_try_again));
+    c.result.expect_code(
+        boost::system::errc::make_error_code(boost::system::errc::resource_unavailable_try_again));
     a.lease = {};
     drive();
     b.result.expect_success();
@@ -201,7 +201,8 @@ BOOST_AUTO_TEST_CASE(resources_are_opened_by_operations_too)
 {
     pool.emplace(context, [&] {
         return asio::async_initiate<asio::deferred_t const, void(std::exception_ptr, resource)>(
-            [this](auto handler) { std::move(handler)(nullptr, resource(log, 7)); }, asio::deferred);
+            [this](auto handler) { std::move(handler)(nullptr, resource(log, 7)); },
+            asio::deferred);
     });
     BOOST_TEST(acquired_now().number() == 7);
 }
@@ -594,8 +595,8 @@ BOOST_AUTO_TEST_CASE(close_cuts_what_is_being_opened)
 BOOST_AUTO_TEST_CASE(pool_in_a_stack_closes_at_its_position)
 {
     push_note("older");
-    auto& owned = stack.enter(
-        exeunt::on_exit(pool_type(context, spec(), {.max_size = 1})).named("pool"));
+    auto& owned =
+        stack.enter(exeunt::on_exit(pool_type(context, spec(), {.max_size = 1})).named("pool"));
     outcome_of<lease_type*> got;
     stack.async_acquire(owned.async_acquire(asio::deferred), into(got));
     drive();
@@ -685,10 +686,11 @@ BOOST_AUTO_TEST_CASE(pool_whose_context_is_destroyed_loses_nothing)
             auto own = std::make_unique<asio::io_context>();
             {
                 async_exit_stack s(*own);
-                auto& owned = s.enter(pool_type(*own,
-                    exeunt::opened_by([&] { return open(*own); })
-                        .recycled_by([&](resource&) { return pause(*own); })
-                        .closed_by([&](resource&) { return pause(*own); }),
+                auto& owned = s.enter(pool_type(*own, exeunt::opened_by([&] {
+                    return open(*own);
+                }).recycled_by([&](resource&) {
+                      return pause(*own);
+                  }).closed_by([&](resource&) { return pause(*own); }),
                     {.max_size = 2, .idle_timeout = 1h}));
                 auto const session = [&]() -> asio::awaitable<void> {
                     co_await exeunt::async_with(

@@ -34,8 +34,8 @@ struct leak_fixture : pool_fixture
     asio::awaitable<void> session(int queries = 2)
     {
         co_await exeunt::async_with([&](async_exit_stack& s) -> asio::awaitable<void> {
-            auto* mine = co_await s.async_acquire(
-                pool->async_acquire(asio::deferred), asio::use_awaitable);
+            auto* mine =
+                co_await s.async_acquire(pool->async_acquire(asio::deferred), asio::use_awaitable);
             for (int i = 0; i != queries; ++i)
                 co_await asio::post(asio::use_awaitable);
             log("asked:" + std::to_string((*mine)->number()));

@@ -326,8 +326,7 @@ private:
         }
         void complete(std::exception_ptr error, int number) override
         {
-            auto const executor =
-                asio::get_associated_executor(handler, asio::system_executor());
+            auto const executor = asio::get_associated_executor(handler, asio::system_executor());
             asio::post(executor, [h = std::move(handler), error, number]() mutable {
                 std::move(h)(error, resource{number});
             });
@@ -440,7 +439,11 @@ std::size_t live(std::uint64_t seed)
         auto const any_out = [&] { return out[below(out.size())]; };
         auto const both = [&](auto&& operation) { operation(expected), operation(found); };
         switch (below(16)) {
-        case 0: case 1: case 2: case 3: case 4: {
+        case 0:
+        case 1:
+        case 2:
+        case 3:
+        case 4: {
             int const waiter = next_waiter++;
             both([&](auto& it) { it.acquire(waiter); });
             break;
@@ -450,7 +453,10 @@ std::size_t live(std::uint64_t seed)
             both([&](auto& it) { it.cancel(waiter); });
             break;
         }
-        case 6: case 7: case 8: case 9: {
+        case 6:
+        case 7:
+        case 8:
+        case 9: {
             if (out.empty())
                 break;
             int const number = any_out();
@@ -465,7 +471,9 @@ std::size_t live(std::uint64_t seed)
             both([&](auto& it) { it.discard(number); });
             break;
         }
-        case 11: case 12: case 13: {
+        case 11:
+        case 12:
+        case 13: {
             if (expected.counted().opening == 0)
                 break;
             bool const works = below(4) != 0;

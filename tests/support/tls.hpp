@@ -5,14 +5,14 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ssl/context.hpp>
 
+#include <memory>
+#include <stdexcept>
+#include <string>
+
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-
-#include <memory>
-#include <stdexcept>
-#include <string>
 
 namespace support {
 
@@ -40,8 +40,8 @@ inline asio::ssl::context make_server_context()
     X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
     X509_set_pubkey(certificate.get(), key.get());
     auto* const name = X509_get_subject_name(certificate.get());
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-        reinterpret_cast<unsigned char const*>("localhost"), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(
+        name, "CN", MBSTRING_ASC, reinterpret_cast<unsigned char const*>("localhost"), -1, -1, 0);
     X509_set_issuer_name(certificate.get(), name);
     X509_sign(certificate.get(), key.get(), EVP_sha256());
 
@@ -51,8 +51,7 @@ inline asio::ssl::context make_server_context()
     PEM_write_bio_X509(certificate_pem.get(), certificate.get());
 
     asio::ssl::context context(asio::ssl::context::tls_server);
-    context.use_certificate(
-        asio::buffer(pem_of(certificate_pem.get())), asio::ssl::context::pem);
+    context.use_certificate(asio::buffer(pem_of(certificate_pem.get())), asio::ssl::context::pem);
     context.use_private_key(asio::buffer(pem_of(key_pem.get())), asio::ssl::context::pem);
     return context;
 }

@@ -58,17 +58,18 @@ auto make_spec(Source&& source, T& value)
         auto outer = outer_type(std::forward<Source>(source));
         auto inner = std::invoke(std::move(outer).function(), value);
         using inner_type = decltype(inner);
-        constexpr bool one_filter = outer_type::filter == exit_filter::always
-            || inner_type::filter == exit_filter::always;
+        constexpr bool one_filter =
+            outer_type::filter == exit_filter::always || inner_type::filter == exit_filter::always;
         static_assert(one_filter,
             "exeunt: an exit has one filter, and the one that is made here has it already");
         auto function = std::move(inner).function();
         auto name = said_first<unnamed>(std::move(outer).name(), std::move(inner).name());
         auto limits = limits_said_first(std::move(outer).limits(), std::move(inner).limits());
-        return exit_spec<decltype(function), decltype(name),
-            outer_type::filter == exit_filter::always ? inner_type::filter : outer_type::filter,
-            outer_type::is_best_effort || inner_type::is_best_effort, decltype(limits)>(
-            std::move(function), std::move(name), std::move(limits), outer.where());
+        return exit_spec < decltype(function), decltype(name),
+               outer_type::filter == exit_filter::always ? inner_type::filter : outer_type::filter,
+               outer_type::is_best_effort || inner_type::is_best_effort,
+               decltype(limits)
+                   > (std::move(function), std::move(name), std::move(limits), outer.where());
     }
 }
 

@@ -35,7 +35,8 @@ template <class Stream>
 bool is_connected(Stream& stream) noexcept
 {
     auto& socket = lowest_socket(stream);
-    if constexpr (requires(boost::system::error_code & failed) { socket.remote_endpoint(failed); }) {
+    if constexpr (requires(boost::system::error_code & failed) { socket.remote_endpoint(failed); })
+    {
         boost::system::error_code failed;
         socket.remote_endpoint(failed); // fails, too, once the peer has reset the connection
         return !failed;
