@@ -14,6 +14,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -29,6 +30,8 @@ class service_process
 {
 public:
     explicit service_process(asio::io_context& context);
+    service_process(service_process const&) = delete;
+    service_process& operator=(service_process const&) = delete;
 
     asio::cancellation_slot slot() noexcept { return stop_.slot(); }
 
@@ -46,6 +49,8 @@ public:
     void name_failure(std::string_view name) noexcept;
 
     void ended(std::exception_ptr error, int status = 0) noexcept;
+    // The scope has been abandoned: observers have been told of it.
+    void lost() noexcept;
 
     // Runs the context until nothing is left to do; returns the exit status.
     int run();
@@ -67,36 +72,63 @@ private:
     int status_ = 1;
 };
 
-// The body of a service, in each of its shapes; tells which stack it has been given.
+// The body of a service, in each of its shapes; tells which stack it has been given. `Body` is a reference
+// where the service's caller has named one.
 template <class Body>
 class service_body
 {
 public:
-    service_body(service_process& process, Body& body) noexcept
+    service_body(service_process& process, Body&& body)
         : process_(&process)
-        , body_(&body)
+        , body_(std::forward<Body>(body))
     {
     }
 
     template <class Stack>
         requires(std::is_invocable_v<Body&, Stack&>)
-    decltype(auto) operator()(Stack& stack) const
+    decltype(auto) operator()(Stack& stack)
     {
         process_->watch(stack);
-        return std::invoke(*body_, stack);
+        return std::invoke(body_, stack);
     }
 
     template <class Stack, class Handler>
         requires(!std::is_invocable_v<Body&, Stack&> && std::is_invocable_v<Body&, Stack&, Handler>)
-    void operator()(Stack& stack, Handler&& handler) const
+    void operator()(Stack& stack, Handler&& handler)
     {
         process_->watch(stack);
-        std::invoke(*body_, stack, std::forward<Handler>(handler));
+        std::invoke(body_, stack, std::forward<Handler>(handler));
     }
 
 private:
     service_process* process_;
-    Body* body_;
+    Body body_;
+};
+
+// Tells the process of its end. It keeps that alive: a context that was stopped may run on later.
+class service_end
+{
+public:
+    explicit service_end(std::shared_ptr<service_process> process) noexcept
+        : process_(std::move(process))
+    {
+    }
+    service_end(service_end&&) noexcept = default;
+    service_end& operator=(service_end&&) = delete;
+    ~service_end()
+    {
+        if (process_)
+            process_->lost();
+    }
+
+    template <class... Status>
+    void operator()(std::exception_ptr error, Status... status) noexcept
+    {
+        std::exchange(process_, nullptr)->ended(std::move(error), status...);
+    }
+
+private:
+    std::shared_ptr<service_process> process_;
 };
 
 // The scope around the body of a service; tells the process what it can only know while the stack is there.
@@ -175,18 +207,16 @@ private:
 template <class Body>
 int run(asio::io_context& context, close_options options, Body&& body)
 {
-    using body_type = detail::service_body<std::remove_reference_t<Body>>;
+    using body_type = detail::service_body<Body>;
     using executor_type = detail::scope_executor<body_type, asio::io_context&>;
     if (options.report_after == close_options::duration::max())
         options.report_after = std::chrono::seconds(5);
-    detail::service_process process(context);
-    auto ended = [&process](std::exception_ptr error, auto... status) noexcept {
-        process.ended(std::move(error), status...);
-    };
+    auto const process = std::make_shared<detail::service_process>(context);
     detail::initiate_operation<detail::service_base<executor_type, body_type>>(
-        asio::bind_cancellation_slot(process.slot(), ended), executor_type(context.get_executor()),
-        process, options, body_type(process, body));
-    return process.run();
+        asio::bind_cancellation_slot(process->slot(), detail::service_end(process)),
+        executor_type(context.get_executor()), *process, options,
+        body_type(*process, std::forward<Body>(body)));
+    return process->run();
 }
 
 /// Runs a body with default options.

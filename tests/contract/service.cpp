@@ -247,4 +247,42 @@ BOOST_AUTO_TEST_CASE(context_that_is_stopped_before_the_end_makes_it_a_failure)
     observer.clear();
 }
 
+BOOST_AUTO_TEST_CASE(context_that_was_stopped_may_run_on)
+{
+    auto own = std::make_unique<asio::io_context>();
+    int ran = 0;
+    int const status = exeunt::run(*own, [&](async_exit_stack& s) -> asio::awaitable<void> {
+        s.push(script("a").function());
+        asio::post(*own, [&] { own->stop(); });
+        co_await asio::post(asio::use_awaitable);
+        co_await asio::post(asio::use_awaitable);
+        ++ran;
+    });
+    BOOST_TEST(status == 1);
+    BOOST_TEST(ran == 0);
+    BOOST_TEST(signals_have_default_effect());
+    own->restart();
+    own->run();
+    BOOST_TEST(ran == 1);
+    log.expect("+a -a");
+}
+
+// ---- exits that are lost
+
+BOOST_AUTO_TEST_CASE(exit_that_drops_its_handler_later_ends_the_service_with_1)
+{
+    expect_status(1, [&](async_exit_stack& s) {
+        s.push(exeunt::on_exit([&](exeunt::exit_handler handler) {
+            later(
+                20, [kept = std::make_shared<exeunt::exit_handler>(std::move(handler))]() mutable {
+                    kept.reset();
+                });
+        }).named("lost"));
+    });
+    BOOST_TEST(signals_have_default_effect());
+    BOOST_TEST(
+        observer.abandoned == std::vector<std::string>{"lost"}, boost::test_tools::per_element());
+    observer.clear();
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -70,6 +70,13 @@ EXEUNT_DECL void service_process::ended(std::exception_ptr error, int status) no
     }
 }
 
+EXEUNT_DECL void service_process::lost() noexcept
+{
+    has_ended_ = true;
+    stop_watching();
+    leave_signals();
+}
+
 EXEUNT_DECL int service_process::run()
 {
     bool failed = false;
@@ -86,7 +93,8 @@ EXEUNT_DECL int service_process::run()
                 stop();
         }
     }
-    return failed ? 1 : status_;
+    leave_signals();
+    return failed || !has_ended_ ? 1 : status_;
 }
 
 EXEUNT_DECL void service_process::report(
