@@ -132,7 +132,9 @@ public:
     template <class Self>
     void operator()(Self& self, boost::system::error_code failed = {})
     {
-        if (std::exchange(first_, false))
+        if (!socket_->is_open())
+            failed = asio::error::operation_aborted; // by a cut
+        else if (std::exchange(first_, false))
             socket_->shutdown(Socket::shutdown_send, failed);
         if (!failed)
             failed = read_what_is_there();
@@ -266,6 +268,7 @@ public:
             "exeunt: draining() takes a stream socket: nothing else has an end that a peer says");
         return on_exit(detail::drain_exit<Socket>(socket), {})
             .within(polite_time)
+            .on_cut(detail::force_close<Socket>(socket)) // a cancellation can be missed
             .or_force(detail::force_close<Socket>(socket));
     }
 };

@@ -185,9 +185,9 @@ private:
  * process.
  *
  * Returns 0 if nothing has failed, or what the body yields if that is an `int`; 1 if something has failed,
- * or if the context was stopped before the end: it must not be run again then. An exception that leaves
- * a handler of the program is reported, and stops the service as a signal does. A context that was run
- * before is restarted.
+ * or if the context was stopped before the end; what is left runs on if that is restarted. An exception
+ * that leaves a handler of the program is reported, and stops the service as a signal does. A context that
+ * was run before is restarted.
  *
  * @code
  * int main()

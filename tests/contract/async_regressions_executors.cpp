@@ -3,6 +3,7 @@
 #include <exeunt/async_with.hpp>
 
 #include "support/async_fixture.hpp"
+#include "support/posting_executor.hpp"
 #include "support/probe.hpp"
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -257,41 +258,6 @@ private:
     asio::io_context* context_;
     std::function<void()>* then_;
     bool posts_;
-};
-
-// Posts whatever is given to it, or destroys it where it refuses.
-class posting_executor
-{
-public:
-    posting_executor(asio::io_context& context, bool const& refuses)
-        : context_(&context)
-        , refuses_(&refuses)
-    {
-    }
-
-    asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
-
-    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept
-    {
-        return asio::execution::blocking.never;
-    }
-
-    template <class Function>
-    void execute(Function function) const
-    {
-        if (!*refuses_)
-            asio::post(*context_, std::move(function));
-    }
-
-    bool operator==(posting_executor const& other) const noexcept
-    {
-        return context_ == other.context_;
-    }
-    bool operator!=(posting_executor const& other) const noexcept { return !(*this == other); }
-
-private:
-    asio::io_context* context_;
-    bool const* refuses_;
 };
 
 } // namespace

@@ -5,6 +5,7 @@
 #include <exeunt/testing.hpp>
 
 #include "support/async_fixture.hpp"
+#include "support/posting_executor.hpp"
 
 #include <boost/asio/connect_pipe.hpp>
 #include <boost/asio/experimental/channel.hpp>
@@ -41,8 +42,12 @@ struct closing_fixture : async_fixture
     tcp::socket mine{context};
     tcp::socket theirs{context};
 
-    closing_fixture()
+    closing_fixture() { connect(); }
+
+    void connect()
     {
+        mine = tcp::socket(context);
+        theirs = tcp::socket(context);
         tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
         mine.connect(acceptor.local_endpoint());
         acceptor.accept(theirs);
@@ -290,6 +295,27 @@ BOOST_AUTO_TEST_CASE(draining_a_connection_that_is_reset_has_failed_where_nothin
     run_until_closed();
     result.expect_code(asio::error::connection_reset);
     BOOST_TEST(!mine.is_open());
+}
+
+// What it waits for may have come already, and only wait for its turn: then a cancellation finds nothing.
+BOOST_AUTO_TEST_CASE(draining_that_is_cut_at_any_step_ends)
+{
+    for (int steps = 0; steps != 20; ++steps) {
+        BOOST_TEST_CONTEXT("after " << steps << " steps")
+        {
+            connect();
+            stack = async_exit_stack(posting_executor(context));
+            stack.push(exeunt::draining(mine));
+            begin_close();
+            asio::write(theirs, asio::buffer("x", 1));
+            for (int k = 0; k != steps; ++k)
+                context.poll_one();
+            stack.force();
+            drive();
+            result.expect_success();
+            BOOST_TEST(!mine.is_open());
+        }
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -67,6 +67,8 @@ public:
     void operator()(Self& self, boost::system::error_code said, Ignored&&...)
     {
         auto const closed = close_now(lowest_socket(*stream_));
+        if (said == asio::error::bad_descriptor)
+            said = asio::error::operation_aborted; // closed by a cut
         auto const failed = said && !goodbye_.is_end(said) ? said : closed;
         self.complete(state_->failed() ? boost::system::error_code() : failed);
     }
@@ -111,6 +113,7 @@ auto make_polite_exit(Stream& stream, Goodbye const& goodbye) noexcept
     using socket_type = std::remove_reference_t<decltype(socket)>;
     return on_exit(polite_exit<Stream, Goodbye>(stream, goodbye), {})
         .within(polite_time)
+        .on_cut(force_close<socket_type>(socket)) // a cancellation can be missed
         .or_force(force_close<socket_type>(socket));
 }
 
