@@ -657,15 +657,13 @@ private:
 
     bool start_next_coroutine(void const* kind) noexcept override
     {
-        if (!this->runs_exit() || !is_chained_next(kind))
-            return false;
-        do {
+        while (this->runs_exit()) {
             this->core_->inside_exit = false;
-            this->end_exit();
-            if (!is_chained_next(kind))
-                return false;
-        } while (!this->start_chained_exit());
-        return true;
+            this->end_exit_here();
+            if (is_chained_next(kind) && this->start_chained_exit())
+                return true;
+        }
+        return false;
     }
 
     bool is_chained_next(void const* kind) const noexcept
