@@ -152,7 +152,8 @@ public:
     /// Unwinds as a part of another unwinding: as an exit of a stack.
     /**
      * Its failures are in flight in `state`; completes without error. While the group unwinds already
-     * this waits for the end.
+     * this waits for the end. An exit that waits for its own group before it has suspended gets
+     * `resource_deadlock_would_occur`; later it waits until it is cut.
      *
      * @par Completion signature
      * `void(std::exception_ptr)`
@@ -184,7 +185,14 @@ public:
     }
 
     /// Unwinds by itself; completes with what is in flight at the end.
-    /** As a stack with these options does whose only exit is this group. */
+    /**
+     * As a stack with these options does whose only exit is this group. Closing that is under way
+     * already is joined, whatever the options say, and a closed group completes at once, both without
+     * error. A close that has joined is detached by `terminal`.
+     *
+     * @par Lifetimes
+     * The group may be moved or destroyed meanwhile.
+     */
     template <asio::completion_token_for<void(std::exception_ptr)> Token =
                   detail::default_token<Executor>>
     decltype(auto) async_close(close_options options, Token&& token = Token())
@@ -238,9 +246,7 @@ private:
         template <class Handler>
         void operator()(Handler&& handler, close_options const& options) const
         {
-            base around(this->group_->get_executor(), options);
-            around.push(std::ref(*this->group_));
-            around.async_close(std::forward<Handler>(handler));
+            this->group_->close_alone(std::forward<Handler>(handler), options);
         }
     };
 
@@ -248,10 +254,42 @@ private:
     void unwind(Handler&& handler, exit_state& state)
     {
         if (!this->is_open())
-            return this->close(std::forward<Handler>(handler), nullptr, &state);
+            return join(std::forward<Handler>(handler), &state);
         static_cast<void>(this->core());
         this->template initiate<detail::group_base<Executor>>(std::forward<Handler>(handler),
             get_executor(), this->core_, close_options(), limit_, state);
+    }
+
+    // Where the close begins within the call, exits may destroy this object.
+    template <class Handler>
+    void close_alone(Handler&& handler, close_options const& options)
+    {
+        if (!this->is_open())
+            return join(std::forward<Handler>(handler), nullptr);
+        static_cast<void>(this->core());
+        auto const core = this->core_;
+        base around(get_executor(), options);
+        auto const exit = around.push(detail::group_exit<Executor>(*this, limit_));
+        core->phase = detail::stack_core::state::under_way;
+        try {
+            around.async_close(std::forward<Handler>(handler));
+        } catch (...) {
+            if (around.is_open()) {
+                core->phase = detail::stack_core::state::open;
+                around.dismiss(exit);
+            }
+            throw;
+        }
+    }
+
+    // What is under way, or has ended.
+    template <class Handler>
+    void join(Handler&& handler, exit_state* outer)
+    {
+        auto const* active = this->core_ ? this->core_->active : nullptr;
+        if (active && active->is_inside_exit())
+            return this->refuse(std::forward<Handler>(handler));
+        this->close(std::forward<Handler>(handler), nullptr, outer);
     }
 
     template <class Result>

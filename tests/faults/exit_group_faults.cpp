@@ -105,6 +105,40 @@ BOOST_AUTO_TEST_CASE(group_that_is_filled_without_memory_runs_what_has_been_regi
     BOOST_TEST(runs > 100u);
 }
 
+// C18, C93
+BOOST_AUTO_TEST_CASE(group_that_closes_by_itself_without_memory_stays_open_or_ends)
+{
+    auto const runs = faults::at_every_allocation([](std::size_t k, bool& hit) {
+        std::optional<group_world> world;
+        std::optional<exeunt::exit_group> group;
+        answer second;
+        {
+            allocation_pause const pause;
+            world.emplace();
+            group.emplace(*world->context);
+            for (auto const what : {acts::coroutine, acts::at_once, acts::operation})
+                world->add(*group, what);
+        }
+        {
+            faults::plan plan(k);
+            world->closed.ask([&] { group->async_close(answer_to(world->closed)); });
+            expect(group->is_open() == world->closed.threw, "it has not begun, or has");
+            second.ask([&] { group->async_close(answer_to(second)); });
+            world->drive();
+            plan.stop();
+            hit = plan.hit();
+        }
+        world->closed.expect_called();
+        second.expect_called();
+        expect(!group->is_open(), "it is open");
+        group.reset();
+        world->finish();
+        world->check();
+    });
+    BOOST_TEST_MESSAGE(runs << " allocations");
+    BOOST_TEST(runs > 5u);
+}
+
 // C91
 BOOST_AUTO_TEST_CASE(group_whose_context_is_destroyed_at_every_step_loses_no_exit_untold)
 {

@@ -49,6 +49,14 @@ public:
         return seen_.is_around(exit_state_access::observed_by(state));
     }
 
+    bool is_inside_exit() const noexcept override
+    {
+        for (auto* each = running_.first(); each; each = each->next)
+            if (each->stack.core().inside_exit)
+                return true;
+        return false;
+    }
+
     // Exits do not run within the call that registers one.
     void registered() override
     {
@@ -418,6 +426,59 @@ private:
     stop_reason forced_ = stop_reason::none;
     // A lane can never end.
     bool lost_ = false;
+};
+
+// A group that closes by itself, as an exit of the stack around it. Does not need the object, which may be
+// moved or destroyed before this begins. The core is under way as soon as nothing can keep it from that.
+template <class Executor>
+class group_exit
+{
+public:
+    group_exit(stack_base<Executor> const& group, std::size_t limit) noexcept
+        : group_(group.executor_, group.options_)
+        , limit_(limit)
+    {
+        group_.core_ = group.core_;
+    }
+    group_exit(group_exit&& other) noexcept = default;
+    ~group_exit()
+    {
+        auto const core = group_.core_;
+        if (core && core->phase == stack_core::state::under_way) {
+            group_.abandon();
+            while (auto* waiter = core->joined.pop_front())
+                waiter->discard();
+        }
+        // Else it belongs to the object, which is open.
+        group_.core_ = core_ptr();
+    }
+
+    template <class Handler>
+    void async_exit(exit_state& state, Handler&& handler)
+    {
+        auto const core = std::exchange(group_.core_, core_ptr());
+        try {
+            initiate_operation<group_base<Executor>>(std::forward<Handler>(handler),
+                group_.executor_, core, close_options(), limit_, state);
+        } catch (...) {
+            if (!core->busy && core->phase != stack_core::state::closed)
+                give_up(core);
+            throw;
+        }
+    }
+
+private:
+    // It has not begun, for want of memory: nobody will come back to the exits.
+    void give_up(core_ptr const& core)
+    {
+        group_.core_ = core;
+        group_.abandon();
+        while (auto* waiter = core->joined.pop_front())
+            waiter->wake();
+    }
+
+    stack_base<Executor> group_;
+    std::size_t limit_;
 };
 
 } // namespace exeunt::detail

@@ -82,6 +82,8 @@ public:
     virtual void force(stop_reason reason) = 0;
     // Whether what exits of it see is `state`, or is nested in that.
     virtual bool is_around(exit_state& state) const noexcept = 0;
+    // Whether code of an exit is being called which is not one of the core itself.
+    virtual bool is_inside_exit() const noexcept { return false; }
     // Tells it of a terminal cancellation.
     virtual void hurry() = 0;
     // Tells it that an exit has been registered meanwhile. Nothing comes of that within the call.

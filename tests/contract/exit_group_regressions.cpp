@@ -1,0 +1,266 @@
+// Faults of the group that were found.
+#include <exeunt/async_with.hpp>
+#include <exeunt/exit_group.hpp>
+#include <exeunt/testing.hpp>
+
+#include "support/async_fixture.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/errc.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+using namespace support;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct group_regressions_fixture : async_fixture
+{
+    exeunt::manual_clock clock{context};
+    asio::cancellation_signal signal;
+    std::optional<exeunt::exit_group> group{std::in_place, context};
+
+    void advance(std::chrono::steady_clock::duration time)
+    {
+        clock.advance(time);
+        drive();
+    }
+
+    static bool is_deadlock(std::exception_ptr const& error)
+    {
+        return exeunt::code_of(error) == boost::system::errc::resource_deadlock_would_occur;
+    }
+
+    // An exit that closes the group it belongs to, when `first` has ended.
+    auto closes_its_group(exeunt::exit_group& own, scripted_exit first, std::exception_ptr& seen)
+    {
+        return [&own, &seen, first]() mutable -> asio::awaitable<void> {
+            co_await first.awaitable()();
+            try {
+                co_await own.async_close({.timeout = 1s}, asio::use_awaitable);
+            } catch (...) {
+                seen = std::current_exception();
+                throw;
+            }
+        };
+    }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(exit_group_regressions, group_regressions_fixture)
+
+// ---- the object may go before the close begins, which is not called on the executor
+
+BOOST_AUTO_TEST_CASE(group_destroyed_before_its_close_begins_runs_its_exits)
+{
+    group->push(script("a").posted().marks_captures().awaitable());
+    group->async_close(into(result));
+    BOOST_TEST(!group->is_open());
+    group.reset();
+    log.expect("");
+    drive();
+    log.expect("+a -a %a ~a");
+    result.expect_success();
+    BOOST_TEST(observer.silent());
+}
+
+BOOST_AUTO_TEST_CASE(group_moved_before_its_close_begins_runs_its_exits_and_takes_more)
+{
+    auto const error = failure("no a");
+    group->push(script("a").posted(error).awaitable());
+    group->async_close(into(result));
+    exeunt::exit_group moved(std::move(*group));
+    moved.push(script("late").posted().awaitable());
+    group->push(script("other").posted().awaitable());
+    drive();
+    log.expect("+late +a -late -a");
+    result.expect_error(error);
+    BOOST_TEST(moved.empty());
+    BOOST_TEST(!moved.is_open());
+    BOOST_TEST(group->is_open());
+    BOOST_TEST(group->size() == 1u);
+    group->async_close([](std::exception_ptr) {});
+    drive();
+}
+
+BOOST_AUTO_TEST_CASE(group_closed_again_before_its_close_begins_joins_that)
+{
+    outcome second;
+    group->push(script("a").posted(failure("no a")).awaitable());
+    group->async_close(into(result));
+    group->async_close(into(second));
+    exit_state state;
+    outcome third;
+    group->async_exit(state, into(third));
+    drive();
+    result.expect_error("no a");
+    second.expect_success();
+    third.expect_success();
+    BOOST_TEST(!state.failed());
+}
+
+BOOST_AUTO_TEST_CASE(group_forced_before_its_close_begins_is_forced_from_its_begin)
+{
+    auto a = script("a");
+    group->push(exeunt::on_exit(a.awaitable()).or_force([&] { log("^a"); }));
+    group->async_close(into(result));
+    group->force();
+    drive();
+    log.expect("^a");
+    result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(
+    group_whose_context_is_destroyed_before_its_close_begins_gives_up_what_it_holds)
+{
+    for (bool const object_goes_first : {true, false}) {
+        BOOST_TEST_CONTEXT("the object goes first: " << object_goes_first)
+        {
+            auto own = std::make_unique<asio::io_context>();
+            group.emplace(*own);
+            group->push([&] { log("sync"); });
+            group->push(exeunt::on_exit(script("f").awaitable()).or_force([&] { log("^f"); }));
+            group->async_close([](std::exception_ptr) {});
+            group->async_close([](std::exception_ptr) {});
+            if (object_goes_first)
+                group.reset();
+            log.expect("");
+            own.reset();
+            log.expect("^f sync");
+            group.reset();
+            log.expect("");
+            observer.clear();
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(group_destroyed_by_its_own_exit_while_it_closes_ends_well)
+{
+    group->push(script("older").posted().awaitable());
+    group->push([&] { group.reset(); });
+    asio::post(context, [&] { group->async_close(into(result)); });
+    drive();
+    log.expect("+older -older");
+    result.expect_success();
+}
+
+// ---- an exit that closes the group that it belongs to
+
+BOOST_AUTO_TEST_CASE(group_exit_that_closes_its_group_before_it_suspends_gets_a_deadlock)
+{
+    for (bool const in_stack : {true, false}) {
+        BOOST_TEST_CONTEXT("in a stack: " << in_stack)
+        {
+            stack = async_exit_stack(context);
+            group.emplace(context);
+            std::exception_ptr seen;
+            result = {};
+            auto& own = in_stack ? stack.push_group() : *group;
+            own.push(closes_its_group(own, script("a").at_once(), seen));
+            if (in_stack)
+                stack.async_close(into(result));
+            else
+                own.async_close(into(result));
+            drive();
+            result.expect_once();
+            BOOST_TEST(is_deadlock(seen));
+            BOOST_TEST(is_deadlock(result.error));
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(group_exit_that_is_its_group_before_it_suspends_gets_a_deadlock)
+{
+    auto& own = stack.push_group();
+    auto other = script("other");
+    own.push(other.awaitable());
+    own.push(std::ref(own));
+    close();
+    log.expect("+other");
+    other.answer();
+    drive();
+    result.expect_once();
+    BOOST_TEST(is_deadlock(result.error));
+}
+
+BOOST_AUTO_TEST_CASE(group_exit_that_closes_its_group_later_waits_until_the_time_of_the_stack_is_up)
+{
+    auto& own = stack.push_group();
+    stack.options().timeout = 3s;
+    std::exception_ptr seen;
+    auto a = script("a");
+    own.push(closes_its_group(own, a, seen));
+    close();
+    a.answer();
+    advance(2s);
+    result.expect_pending(); // limits of a close that joins are those of the one under way
+    advance(1s);
+    result.expect_code(asio::error::timed_out);
+    BOOST_TEST(exeunt::is_cancelled(seen));
+}
+
+BOOST_AUTO_TEST_CASE(group_exit_that_closes_its_group_later_waits_until_it_is_forced)
+{
+    for (bool const by_group : {true, false}) {
+        BOOST_TEST_CONTEXT("by the group: " << by_group)
+        {
+            stack = async_exit_stack(context);
+            auto& own = stack.push_group();
+            std::exception_ptr seen;
+            auto a = script("a");
+            own.push(closes_its_group(own, a, seen));
+            close();
+            a.answer();
+            drive();
+            result.expect_pending();
+            if (by_group)
+                own.force();
+            else
+                stack.force();
+            drive();
+            result.expect_code(asio::error::operation_aborted);
+            BOOST_TEST(exeunt::is_cancelled(seen));
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(group_exit_that_closes_another_group_waits_for_it)
+{
+    group->push(script("inner").posted().awaitable());
+    auto& outer = stack.push_group();
+    std::exception_ptr seen;
+    outer.push(closes_its_group(*group, script("a").at_once(), seen));
+    close();
+    log.expect("+a -a +inner -inner");
+    result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(group_close_that_has_joined_is_detached_by_terminal)
+{
+    auto a = script("a");
+    group->push(a.awaitable());
+    group->async_close(into(result));
+    drive();
+    outcome second;
+    group->async_close(asio::bind_cancellation_slot(signal.slot(), into(second)));
+    drive();
+    second.expect_pending();
+    signal.emit(asio::cancellation_type::terminal);
+    drive();
+    second.expect_code(asio::error::operation_aborted);
+    BOOST_TEST(a.cuts() == 0);
+    result.expect_pending();
+    a.answer();
+    drive();
+    result.expect_success();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
