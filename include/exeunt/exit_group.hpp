@@ -28,8 +28,9 @@ struct group_options
  * 2. It is an exit of a stack: `stack.push_group({.limit = 8})` makes one that the stack owns. At its
  *    turn it starts its exits, newest first, so many at a time, and has ended when all have.
  * 3. What its exits fail with is in flight in the stack then, all of it, each with its name.
- * 4. Each exit sees in its `exit_state` what was in flight when the group began. If one suppresses or
- *    replaces that, it is so for the stack, and for the exits that begin later.
+ * 4. Each exit sees in its `exit_state` what was in flight when the group began, and the cause. If one
+ *    suppresses or replaces that, it is so for the stack, and for the exits that begin later. Failures
+ *    of others in the group it does not see. What two have put in place of the same stays, both.
  * 5. What is registered while the group unwinds runs, too. Once closed, registering throws
  *    `stack_closed`.
  * 6. Destroyed without being closed, it gives up what it holds as a stack does.

@@ -72,19 +72,23 @@ private:
     friend struct detail::exit_state_access;
 
     enum class classified : unsigned char { not_yet, cancellation, failure };
+    enum class handled : unsigned char { no, suppressed, replaced };
 
     void add(
         std::exception_ptr const& error, std::string_view name, source_location where) noexcept;
     void add_all_of(exit_errors const& report, std::exception_ptr const& error) noexcept;
     void add_one(exit_failure&& failure) noexcept;
     bool append(exit_failure& failure) noexcept;
+    void make_own_record();
+    void put_in_place(exit_failure&& failure) noexcept;
     bool is_in_flight(std::exception_ptr const& error) const noexcept;
     bool outranks_primary(std::exception_ptr const& error) noexcept;
     void drop_unreported() noexcept;
     void clear() noexcept;
 
     std::exception_ptr cause_;
-    // One failure needs no memory; from the second on all are in the record that may come out.
+    // One failure needs no memory; from the second on all are in the record that may come out. States of
+    // unwindings within this one share the record until something is added.
     exit_failure single_;
     std::shared_ptr<exit_errors::record> several_;
     // The exit_errors whose failures are, all and alone, what is in flight: it comes out as it is.
@@ -103,6 +107,8 @@ private:
     // Why the unwinding that owns this is forced: a stop_reason.
     std::atomic<unsigned char> forced_by_;
     bool replaced_ = false;
+    // What an exit has done last to what was in flight.
+    handled handled_ = handled::no;
     // The scope's own outcome is not known: it was destroyed without being closed.
     bool unknown_ = false;
 };

@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(group_exit_that_replaces_does_so_for_the_stack)
         shape::state_awaitable);
     push_to(g, script("b").posted(failure("no b")), shape::awaitable);
     close(failure("body"));
-    result.expect_error("[no b, other]");
+    result.expect_error("[other, no b]"); // it stands where the other one stood
 }
 
 BOOST_AUTO_TEST_CASE(group_exits_are_filtered_by_what_they_see)

@@ -11,10 +11,12 @@
 #include <boost/system/errc.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace support;
 using namespace std::chrono_literals;
@@ -261,6 +263,103 @@ BOOST_AUTO_TEST_CASE(group_close_that_has_joined_is_detached_by_terminal)
     a.answer();
     drive();
     result.expect_success();
+}
+
+// ---- what exits see
+
+BOOST_AUTO_TEST_CASE(group_exits_see_the_cause_though_it_has_been_suppressed)
+{
+    auto const body = failure("body");
+    auto& own = stack.push_group();
+    std::exception_ptr cause;
+    bool failed = true;
+    own.push([&](exit_state& s) { cause = s.cause(), failed = s.failed(); });
+    stack.push([](exit_state& s) { s.suppress(); });
+    closed(body).expect_success();
+    BOOST_TEST((cause == body));
+    BOOST_TEST(!failed);
+}
+
+BOOST_AUTO_TEST_CASE(group_exits_see_all_that_is_in_flight_and_no_cause_where_there_is_none)
+{
+    auto& own = stack.push_group();
+    std::vector<std::string> texts;
+    std::exception_ptr cause = failure("to be overwritten");
+    own.push([&](exit_state& s) {
+        cause = s.cause();
+        texts.push_back(describe(s.error()));
+        for (auto const& each : s.failures())
+            texts.push_back(describe(each.error) + " of " + each.name);
+    });
+    push_named(script("a").posted(failure("no a")), shape::awaitable);
+    push_named(script("b").posted(cancellation()), shape::awaitable);
+    close();
+    result.expect_once();
+    BOOST_TEST(!cause);
+    BOOST_REQUIRE(texts.size() == 3u);
+    BOOST_TEST(texts[0] == "no a"); // the primary, though a cancellation is older
+    BOOST_TEST(texts[1].ends_with(" of b"));
+    BOOST_TEST(texts[2] == "no a of a");
+}
+
+BOOST_AUTO_TEST_CASE(group_exits_that_fail_add_to_what_they_saw_and_nothing_comes_out_twice)
+{
+    auto& own = stack.push_group();
+    std::vector<std::size_t> counts;
+    auto const fails = [&](std::string name) {
+        return [&, error = failure(name)](exit_state& s) {
+            counts.push_back(s.failures().size());
+            std::rethrow_exception(error);
+        };
+    };
+    own.push([&](exit_state& s) { std::rethrow_exception(s.error()); });
+    own.push(fails("no a"));
+    auto& nested = own.enter(async_exit_stack(context));
+    nested.push([&](exit_state& s) { counts.push_back(s.failures().size()); });
+    nested.push(fails("no b"));
+    stack.push(script("1").posted(failure("no 1")).awaitable());
+    stack.push(script("2").posted(failure("no 2")).awaitable());
+    closed().expect_error("[no 2, no 1, no b, no a]");
+    BOOST_TEST(counts == (std::vector<std::size_t>{2, 3, 2}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(group_exit_that_replaces_does_so_for_those_that_begin_later)
+{
+    auto& own = stack.push_group({.limit = 1});
+    std::vector<std::string> seen;
+    auto const sees = [&](exit_state& s) {
+        for (auto const& each : s.failures())
+            seen.push_back(describe(each.error));
+        seen.push_back("cause " + describe(s.cause()));
+    };
+    own.push(sees);
+    own.push([](exit_state& s) { s.suppress(); });
+    own.push(sees);
+    own.push([error = failure("own")](exit_state& s) {
+        s.replace(failure("other"));
+        std::rethrow_exception(error);
+    });
+    stack.push([error = failure("no a")] { std::rethrow_exception(error); });
+    closed(failure("body")).expect_success();
+    BOOST_TEST(seen == (std::vector<std::string>{"other", "own", "cause body", "cause body"}),
+        boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(group_exits_that_replace_at_the_same_time_lose_nothing)
+{
+    auto& own = stack.push_group();
+    auto a = script("a").sees([](exit_state& s) { s.replace(failure("by a")); });
+    auto b = script("b").sees([](exit_state& s) { s.replace(failure("by b")); });
+    auto c = script("c").sees([](exit_state& s) { s.suppress(); });
+    for (auto* each : {&a, &b, &c})
+        own.push(each->state_awaitable());
+    stack.push([error = failure("no 1")] { std::rethrow_exception(error); });
+    close(failure("body"));
+    for (auto* each : {&a, &b, &c}) {
+        each->answer();
+        drive();
+    }
+    result.expect_error("[by a, by b]");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -5,6 +5,7 @@
 #include <exeunt/exit_state.hpp>
 #include <exeunt/on_exit.hpp>
 
+#include <span>
 #include <utility>
 
 namespace exeunt::detail {
@@ -89,6 +90,42 @@ struct exit_state_access
     {
         state.depth_ = outer.depth_;
         state.observed_by_ = outer.observed_by_;
+    }
+    // It begins with what is in flight there, which the exits see, and which is not its own.
+    static void show(exit_state& state, exit_state const& outer) noexcept
+    {
+        state.cause_ = outer.cause_;
+        try {
+            state.single_ = outer.single_;
+        } catch (...) {
+            // The failure is worth more than its name.
+            state.single_.error = outer.single_.error;
+            state.single_.where = outer.single_.where;
+        }
+        state.several_ = outer.several_;
+        state.whole_ = outer.whole_;
+        state.primary_ = outer.primary_;
+        state.primary_is_ = outer.primary_is_;
+        leave_cause_unreported(state);
+    }
+    // What is in flight in it besides; all that is, where an exit has seen to what it began with.
+    static std::span<exit_failure const> own_failures(exit_state const& state) noexcept
+    {
+        return state.failures().subspan(state.unreported_);
+    }
+    static bool is_handled(exit_state const& state) noexcept
+    {
+        return state.handled_ != exit_state::handled::no;
+    }
+    static bool is_replaced(exit_state const& state) noexcept
+    {
+        return state.handled_ == exit_state::handled::replaced;
+    }
+    // What is in flight in it goes, as it did in `other`.
+    static void suppress_as(exit_state& state, exit_state const& other) noexcept
+    {
+        state.suppress();
+        state.handled_ = other.handled_;
     }
     static void set_depth(exit_state& state, std::size_t depth) noexcept { state.depth_ = depth; }
 

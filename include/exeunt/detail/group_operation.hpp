@@ -100,19 +100,19 @@ private:
     struct lane
     {
         lane(Executor const& executor, close_options const& options, exit_state const& outer,
-            std::exception_ptr const& in_flight, stop_reason forced)
+            std::size_t round_of_it, stop_reason forced)
             : stack(executor, options)
-            , seen(in_flight)
-            , state(in_flight)
+            , round(round_of_it)
         {
+            exit_state_access::show(state, outer);
             exit_state_access::nest(state, outer);
             if (forced != stop_reason::none)
                 exit_state_access::force(state, forced);
         }
 
         stack_type stack;
-        // What was in flight when it began.
-        std::exception_ptr seen;
+        // Of what it sees.
+        std::size_t round;
         exit_state state;
         bool is_forced = false;
         lane* previous = nullptr;
@@ -212,7 +212,6 @@ private:
         has_begun_ = true;
         exit_state_access::enter_nested(*outer_);
         core_->depth = exit_state_access::depth(*outer_);
-        in_flight_ = primary(outer_->error());
         seen_.begin(options_, *outer_, core_->list.size(), true, &read_clock_of<Executor>,
             std::addressof(this->executor()));
         if (forced_ != stop_reason::none)
@@ -271,7 +270,7 @@ private:
         lane* made = nullptr;
         try {
             made = ::new (static_cast<void*>(place))
-                lane(this->executor(), options_, *outer_, in_flight_, forced_);
+                lane(this->executor(), options_, *outer_, round_, forced_);
             made->stack.core().list.take_one(core_->list, *core_->list.newest());
             return made;
         } catch (...) {
@@ -321,20 +320,21 @@ private:
         end_if_done();
     }
 
+    // What an exit puts in the place of what it saw stands there for the stack, and for those that begin
+    // later. Another one may have seen to that before.
     void absorb(lane& ended) noexcept
     {
-        bool kept = ended.seen == nullptr;
-        for (auto const& failure : ended.state.failures())
-            if (failure.error == ended.seen)
-                kept = true;
-            else
-                exit_state_access::add(collected_, failure.error, failure.name, failure.where);
+        bool const changes =
+            outer_->failed() && ended.round == round_ && exit_state_access::is_handled(ended.state);
+        if (changes) {
+            exit_state_access::suppress_as(*outer_, ended.state);
+            ++round_;
+        }
+        auto& target =
+            changes && exit_state_access::is_replaced(ended.state) ? *outer_ : collected_;
+        for (auto const& failure : exit_state_access::own_failures(ended.state))
+            exit_state_access::add(target, failure.error, failure.name, failure.where);
         exit_state_access::take_dropped(collected_, ended.state);
-        if (kept)
-            return;
-        // An exit has suppressed what it saw, or put something in its place.
-        outer_->suppress();
-        in_flight_ = nullptr;
     }
 
     // Goes around the slots of the lanes, which need memory to be told something.
@@ -410,8 +410,8 @@ private:
     observation seen_;
     // The failures of the group, in the order of time.
     exit_state collected_;
-    // Of what was in flight when the group began, the primary, as long as no exit suppresses it.
-    std::exception_ptr in_flight_;
+    // How often an exit has suppressed or replaced what was in flight when the group began.
+    std::size_t round_ = 0;
     // The lanes that run, in the order in which they began.
     node_list<lane> running_;
     // One that could not be started for want of memory.

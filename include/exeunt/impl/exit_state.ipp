@@ -67,7 +67,10 @@ EXEUNT_DECL std::span<exit_failure const> exit_state::failures() const noexcept
 
 EXEUNT_DECL void exit_state::suppress() noexcept
 {
+    if (!failed())
+        return;
     clear();
+    handled_ = handled::suppressed;
 }
 
 EXEUNT_DECL void exit_state::replace(std::exception_ptr error) noexcept
@@ -77,6 +80,7 @@ EXEUNT_DECL void exit_state::replace(std::exception_ptr error) noexcept
     clear();
     add(error, {}, {});
     replaced_ = true;
+    handled_ = handled::replaced;
 }
 
 EXEUNT_DECL void exit_state::clear() noexcept
@@ -129,9 +133,13 @@ EXEUNT_DECL void exit_state::add_one(exit_failure&& failure) noexcept
     if (append(failure)) {
         if (outranks)
             primary_ = several_->failures.size() - 1;
+    } else if (unreported_ != 0 && unreported_ == failures().size()) {
+        return put_in_place(std::move(failure));
     } else {
         ++dropped_;
         if (outranks) {
+            if (primary_ < unreported_)
+                primary_ = failures().size() - 1;
             (several_ ? several_->failures[primary_] : single_) = std::move(failure);
             if (several_)
                 several_->known.clear();
@@ -141,17 +149,36 @@ EXEUNT_DECL void exit_state::add_one(exit_failure&& failure) noexcept
         primary_is_ = classified::failure;
 }
 
+EXEUNT_DECL void exit_state::make_own_record()
+{
+    auto several = std::make_shared<exit_errors::record>();
+    if (several_) {
+        several->failures = several_->failures;
+        several->known = several_->known;
+    } else {
+        several->failures.reserve(4);
+        several->failures.push_back(std::move(single_));
+        single_ = exit_failure{};
+    }
+    several_ = std::move(several);
+}
+
+// What comes out is worth more than the sight of what does not.
+EXEUNT_DECL void exit_state::put_in_place(exit_failure&& failure) noexcept
+{
+    several_.reset();
+    single_ = std::move(failure);
+    primary_ = 0;
+    unreported_ = 0;
+    primary_is_ = classified::not_yet;
+}
+
 EXEUNT_DECL bool exit_state::append(exit_failure& failure) noexcept
 {
     constexpr std::size_t looked_through_at_most = 32;
     try {
-        if (!several_) {
-            auto several = std::make_shared<exit_errors::record>();
-            several->failures.reserve(4);
-            several->failures.push_back(std::move(single_));
-            single_ = exit_failure{};
-            several_ = std::move(several);
-        }
+        if (!several_ || several_.use_count() > 1)
+            make_own_record();
         several_->failures.push_back(std::move(failure));
     } catch (...) {
         return false;
