@@ -109,7 +109,8 @@ public:
      * ended.
      *
      * Throws `stack_closed` if the scope is closed, `std::bad_alloc`, and what starting it throws: then
-     * there is no child.
+     * there is no child. If its handler has been handed on, and is called, nothing comes of that; the
+     * default observer hears of a failure.
      */
     template <class Child>
     void spawn(Child&& child, source_location where = source_location::current())
@@ -127,8 +128,8 @@ public:
      * `void(std::exception_ptr)`
      *
      * @par Cancellation
-     * All types: the child is not started. When the scope is told to stop it completes with
-     * `operation_aborted` as well.
+     * All types: the child is not started. When the scope is cancelled meanwhile, be it by the failure of
+     * a child, or is told to stop, it completes with `operation_aborted` as well.
      *
      * @par Errors
      * `operation_aborted`; `stack_closed`; what starting the child throws.
@@ -143,8 +144,8 @@ public:
             initiate_spawn(this, where), token, std::forward<Child>(child));
     }
 
-    /// Cancels all children that run; those that wait for room do not begin.
-    /** Children hear of it on the executor: within the call, if that is made there. */
+    /// Cancels all children that run; those that wait for room, in `async_spawn` too, do not begin.
+    /** Those that come later do. Children hear of it on the executor: within the call, if that is made there. */
     void cancel(asio::cancellation_type type = asio::cancellation_type::terminal)
     {
         core_->cancel_on_executor(type);

@@ -154,6 +154,71 @@ BOOST_AUTO_TEST_CASE(queued_child_that_cannot_be_started_ends_the_wait_and_cance
     result.expect_error(error);
 }
 
+BOOST_AUTO_TEST_CASE(child_that_hands_its_handler_on_and_throws_is_none_whatever_becomes_of_that)
+{
+    for (bool const is_called : {true, false}) {
+        fresh();
+        auto b = script("b");
+        scope.spawn(b.handler_function());
+        std::function<void()> call;
+        auto const error = failure("no start");
+        auto const child = [&](auto handler) {
+            call = [kept = std::make_shared<decltype(handler)>(std::move(handler))] {
+                std::move (*kept)(failure("told late"));
+            };
+            std::rethrow_exception(error);
+        };
+        std::exception_ptr thrown;
+        asio::post(context, [&] {
+            try {
+                scope.spawn(child);
+            } catch (...) {
+                thrown = std::current_exception();
+            }
+        });
+        drive();
+        BOOST_TEST((thrown == error));
+        BOOST_TEST(scope.size() == 1u);
+        if (is_called)
+            call();
+        call = nullptr;
+        drive();
+        BOOST_TEST(scope.size() == 1u);
+        BOOST_TEST(b.cuts() == 0);
+        b.answer();
+        join();
+        result.expect_success();
+        BOOST_TEST(observer.text() == (is_called ? " unreceived:told late" : ""));
+        observer.clear();
+    }
+}
+
+BOOST_AUTO_TEST_CASE(cancel_lets_no_child_begin_that_waits_for_room)
+{
+    for (bool const by_failure : {true, false}) {
+        fresh({.limit = 1});
+        auto a = script("a");
+        outcome waiting, late;
+        scope.spawn(a.awaitable());
+        scope.spawn(script("queued").awaitable());
+        scope.async_spawn(script("b").awaitable(), into(waiting));
+        drive();
+        if (by_failure)
+            a.answer(failure("no a"));
+        else
+            scope.cancel();
+        drive();
+        log.expect(by_failure ? "+a -a" : "+a !a -a");
+        waiting.expect_code(asio::error::operation_aborted);
+        scope.async_spawn(script("late").posted().awaitable(), into(late));
+        drive();
+        late.expect_success();
+        log.expect("+late -late");
+        join();
+        BOOST_TEST((result.error != nullptr) == by_failure);
+    }
+}
+
 // Its handler may be gone with its context: who waits then is lost with it, who comes later is not.
 BOOST_AUTO_TEST_CASE(child_that_drops_its_handler_later_has_failed_and_leaves_no_queue)
 {

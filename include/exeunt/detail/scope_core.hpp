@@ -17,6 +17,7 @@
 #include <exception>
 #include <future>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -96,6 +97,9 @@ public:
     // What every child has been told, and is told from its begin.
     asio::cancellation_type level() const noexcept { return level_; }
 
+    // How often what waits for room has been told not to begin.
+    std::size_t cancels() const noexcept { return cancels_; }
+
     // Starts a child now, or when there is room.
     void add(std::unique_ptr<task_type> child)
     {
@@ -131,6 +135,13 @@ public:
     void ended(task_type& child, std::exception_ptr error)
     {
         auto const where = child.where();
+        if (child.orphaned) {
+            // What starting it threw has been told, and this has not.
+            delete &child;
+            if (error && !is_cancelled(error))
+                tell_unreceived({}, where, error);
+            return;
+        }
         forget(child);
         fail(where, error);
         start_queued();
@@ -248,6 +259,7 @@ private:
 
     void mark(asio::cancellation_type type) noexcept
     {
+        ++cancels_;
         drop_queue();
         for (auto* child = running_.first(); child; child = child->next) {
             child->to_tell = child->to_tell | type;
@@ -285,16 +297,17 @@ private:
     void tell_unreceived() noexcept
     {
         auto const all = failures_.failures();
-        auto* observer = received_ < all.size() ? default_observer() : nullptr;
-        if (!observer)
-            return;
         for (auto const& failure : all.subspan(received_))
-            if (failure.error != lost_) {
-                exit_view child{failure.name, failure.where};
-                if (child.name.empty())
-                    child.name = "child of a task_scope";
-                observer->failure_unreceived(child, failure.error);
-            }
+            if (failure.error != lost_)
+                tell_unreceived(failure.name, failure.where, failure.error);
+    }
+
+    static void tell_unreceived(
+        std::string_view name, source_location where, std::exception_ptr const& error) noexcept
+    {
+        if (auto* observer = default_observer())
+            observer->failure_unreceived(
+                {name.empty() ? "child of a task_scope" : name, where}, error);
     }
 
     void forget(task_type& child) noexcept
@@ -369,6 +382,7 @@ private:
     exit_state failures_;
     std::exception_ptr first_failure_;
     std::size_t until_first_ = 0;
+    std::size_t cancels_ = 0;
     std::size_t received_ = 0;
     // What stands for the children whose handlers were destroyed.
     std::exception_ptr lost_;

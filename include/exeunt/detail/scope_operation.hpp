@@ -167,6 +167,7 @@ public:
         std::shared_ptr<scope_core<Executor>> scope, std::unique_ptr<task_base<Executor>> child)
         : scope_operation<Executor>(std::move(scope))
         , child_(std::move(child))
+        , cancels_before_(this->scope_->cancels())
     {
     }
 
@@ -196,10 +197,12 @@ private:
 
     bool is_refused() const noexcept
     {
-        return this->scope_->level() != asio::cancellation_type::none;
+        return this->scope_->level() != asio::cancellation_type::none
+            || this->scope_->cancels() != cancels_before_;
     }
 
     std::unique_ptr<task_base<Executor>> child_;
+    std::size_t cancels_before_;
 };
 
 // Ends a scope as an exit: stops the children and waits for them.
