@@ -287,8 +287,10 @@ private:
     // A leased one; the lease is made by who gets it.
     void lease_out(resource& given) noexcept
     {
-        idle_.remove(given);
-        busy_.push_back(given);
+        if (given.state == pooled_state::idle) {
+            idle_.remove(given);
+            busy_.push_back(given);
+        }
         given.state = pooled_state::leased;
         given.discarded = false;
         ++out_;
@@ -313,14 +315,18 @@ private:
     {
         if (closing_)
             return close(ready);
+        // Whatever the limits are: one that was never idle does not expire, or nobody might ever be served.
+        if (auto* waits = waiters_.pop_front()) {
+            lease_out(ready);
+            return waits->give(ready);
+        }
         ready.state = pooled_state::idle;
         busy_.remove(ready);
         idle_.push_back(ready);
-        if (is_timed())
-            ready.idle_since = read_clock();
-        pump();
-        if (is_timed())
-            arm();
+        if (!is_timed())
+            return;
+        ready.idle_since = read_clock();
+        arm();
     }
 
     // Back from a lease that was just dropped.

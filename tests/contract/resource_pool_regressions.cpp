@@ -1,0 +1,122 @@
+// Faults of the pool that were found.
+#include <exeunt/resource_pool.hpp>
+
+#include "support/pool_fixture.hpp"
+
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <utility>
+
+using namespace support;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct pool_regressions_fixture : pool_fixture
+{
+    exit_state forced{{}, true};
+    outcome forced_result;
+
+    void give_back(acquired& from)
+    {
+        from.lease = {};
+        drive();
+    }
+
+    // One too many fails, so that nothing opens for ever.
+    void allow_openings(int most)
+    {
+        opening.runs([this, most] {
+            if (opening.begins() > most)
+                opening.at_once(failure("opened too often"));
+        });
+    }
+
+    void begin_to_close() { pool->async_close(into(result)); }
+    void begin_to_force() { pool->async_exit(forced, into(forced_result)); }
+
+    // Recycles and closes by coroutines, which are given time.
+    void make_limited()
+    {
+        pool.emplace(context,
+            exeunt::opened_by([this] { return open(); })
+                .recycled_by(exeunt::on_exit([this](resource&) -> asio::awaitable<void> {
+                    co_await recycling.async_operation(asio::use_awaitable);
+                }).within(1h))
+                .closed_by(exeunt::on_exit([this](resource&) -> asio::awaitable<void> {
+                    co_await closing.async_operation(asio::use_awaitable);
+                }).within(1h)));
+    }
+
+    template <class Use>
+    void with_each_kind_of_job(Use use)
+    {
+        for (bool const limited : {false, true}) {
+            BOOST_TEST_CONTEXT("limited: " << limited)
+            {
+                recycling = script("recycle").at_once();
+                closing = script("close").at_once();
+                result = forced_result = {};
+                limited ? make_limited() : static_cast<void>(make());
+                use();
+            }
+        }
+    }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(resource_pool_regressions, pool_regressions_fixture)
+
+// ---- limits
+
+BOOST_AUTO_TEST_CASE(acquire_of_a_pool_that_keeps_nothing_idle_opens_once)
+{
+    make({.max_size = 1, .idle_timeout = 0s});
+    allow_openings(2);
+    auto a = acquired_now();
+    BOOST_TEST(a.number() == 0);
+    acquired b;
+    acquire(b);
+    drive();
+    give_back(a);
+    BOOST_TEST(b.number() == 0); // was never idle
+    give_back(b);
+    expect_events("open:0 recycling:0 recycling:0 closing:0 gone:0");
+    BOOST_TEST(acquired_now().number() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(acquire_of_a_pool_that_uses_nothing_twice_opens_once)
+{
+    make({.max_size = 1, .max_lifetime = 0s});
+    allow_openings(2);
+    auto a = acquired_now();
+    BOOST_TEST(a.number() == 0);
+    acquired b;
+    acquire(b);
+    drive();
+    give_back(a);
+    BOOST_TEST(b.number() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(resource_that_is_recycled_for_longer_than_its_life_is_given_to_who_waits)
+{
+    make({.max_size = 1, .max_lifetime = 10s});
+    allow_openings(1);
+    recycling = script("recycle");
+    auto a = acquired_now();
+    acquired b;
+    acquire(b);
+    drive();
+    give_back(a);
+    clock.advance(20s);
+    recycling.answer();
+    drive();
+    BOOST_TEST(b.number() == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
