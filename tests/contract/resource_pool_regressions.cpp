@@ -119,4 +119,81 @@ BOOST_AUTO_TEST_CASE(resource_that_is_recycled_for_longer_than_its_life_is_given
     BOOST_TEST(b.number() == 0);
 }
 
+// ---- jobs that are told to stop while they begin
+
+BOOST_AUTO_TEST_CASE(pool_closed_within_an_opening_cuts_it)
+{
+    make();
+    opening = script("opening").runs([&] { begin_to_close(); });
+    acquired a;
+    acquire(a);
+    drive();
+    BOOST_TEST(a.result.calls == 1);
+    BOOST_TEST(opening.cuts() == 1);
+    result.expect_success();
+    BOOST_TEST(pool->size() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(pool_closed_within_an_opening_that_fails_at_once_is_closed)
+{
+    bool opens = false;
+    pool.emplace(context, [&]() -> asio::awaitable<resource> {
+        begin_to_close();
+        opens = true;
+        throw boost::system::system_error(asio::error::connection_refused);
+        co_return resource(log, 0);
+    });
+    acquired a;
+    acquire(a);
+    drive();
+    BOOST_TEST(opens);
+    BOOST_TEST(a.result.calls == 1);
+    result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(pool_forced_within_a_recycling_cuts_it)
+{
+    with_each_kind_of_job([&] {
+        recycling = script("recycle").runs([&] { begin_to_force(); });
+        auto a = acquired_now();
+        give_back(a);
+        BOOST_TEST(recycling.cuts() == 1);
+        forced_result.expect_success();
+        BOOST_TEST(pool->size() == 0u);
+        expect_balanced();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(pool_forced_within_the_recycling_of_an_exit_cuts_it)
+{
+    with_each_kind_of_job([&] {
+        recycling = script("recycle").runs([&] { begin_to_force(); });
+        stack = async_exit_stack(context);
+        stack.async_acquire(pool->async_acquire(asio::deferred), [](std::exception_ptr, auto*) {});
+        drive();
+        outcome closed_stack;
+        stack.async_close(into(closed_stack));
+        drive();
+        closed_stack.expect_success();
+        BOOST_TEST(recycling.cuts() == 1);
+        forced_result.expect_success();
+        expect_balanced();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(pool_forced_within_a_closing_cuts_it)
+{
+    with_each_kind_of_job([&] {
+        closing = script("close").runs([&] { begin_to_force(); });
+        acquired_now();
+        drive();
+        begin_to_close();
+        drive();
+        BOOST_TEST(closing.cuts() == 1);
+        BOOST_TEST(result.calls == 1);
+        BOOST_TEST(forced_result.calls == 1);
+        BOOST_TEST(pool->size() == 0u);
+    });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

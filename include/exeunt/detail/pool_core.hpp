@@ -566,6 +566,9 @@ private:
             }
         }
         pumps_ = false;
+        // What opens may have closed the pool.
+        if (closing_)
+            notify();
     }
 
     void notify()

@@ -51,6 +51,7 @@ public:
     template <class Start>
     bool run(Start&& start) noexcept
     {
+        stopped_ = false;
         return this->run_job([&] { std::forward<Start>(start)(*this); });
     }
 
@@ -82,9 +83,11 @@ public:
         return *lane_;
     }
 
-    // Tells the job to stop; it is waited for. Nothing comes of that within the call.
+    // Tells the job to stop, if it begins when it has begun; it is waited for. Nothing comes of that within
+    // the call.
     void stop()
     {
+        stopped_ = true;
         this->cut([] {}, true);
     }
 
@@ -136,6 +139,7 @@ private:
 
     void job_ended() override { pool_->job_ended(*this); }
     void job_lost() override { pool_->job_lost(*this); }
+    bool job_waits() noexcept override { return stopped_; }
 
     void release() noexcept
     {
@@ -146,6 +150,7 @@ private:
     pool_core<T, Executor>* pool_;
     std::atomic<std::size_t> references_{1};
     std::optional<exit_state> lane_;
+    bool stopped_ = false;
 };
 
 } // namespace exeunt::detail
