@@ -18,7 +18,8 @@ struct pool_options
     /// So many resources there are at most, whatever they are doing. At least one.
     std::size_t max_size = 8;
 
-    /// So many may wait for one at most; more are refused.
+    /// So many may wait for one to come back at most; more are refused.
+    /** Those for whom there is room, so that one is opened, do not count: with 0 nobody waits but for that. */
     std::size_t max_waiters = static_cast<std::size_t>(-1);
 
     /// So long one waits for a resource at most; then `async_acquire` fails with `timed_out`.

@@ -278,8 +278,8 @@ public:
      *
      * @par Errors
      * What opening a resource fails with: told to who waits longest, unless another one is on its way for
-     * it. `pool_closed`; `operation_aborted`; `resource_unavailable_try_again` if `max_waiters` wait;
-     * `timed_out` after `wait_timeout`.
+     * it. `pool_closed`; `operation_aborted`; `resource_unavailable_try_again` if `max_waiters` wait
+     * for one to come back; `timed_out` after `wait_timeout`.
      */
     template <asio::completion_token_for<void(std::exception_ptr, lease)> Token =
                   detail::default_value_token<Executor>>

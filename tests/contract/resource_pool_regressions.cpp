@@ -196,4 +196,43 @@ BOOST_AUTO_TEST_CASE(pool_forced_within_a_closing_cuts_it)
     });
 }
 
+// ---- who may wait
+
+BOOST_AUTO_TEST_CASE(acquire_for_which_there_is_room_is_no_waiter_too_many)
+{
+    make({.max_size = 2, .max_waiters = 0});
+    opening.posted();
+    auto const full =
+        boost::system::errc::make_error_code(boost::system::errc::resource_unavailable_try_again);
+    acquired a, b, c;
+    acquire(a);
+    acquire(b);
+    acquire(c);
+    drive();
+    a.result.expect_success();
+    b.result.expect_success();
+    c.result.expect_code(full);
+    acquire(c);
+    drive();
+    c.result.expect_code(full);
+    give_back(a);
+    acquired_now().result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(waiters_are_counted_beyond_those_for_whom_something_is_opened)
+{
+    make({.max_size = 2, .max_waiters = 1});
+    opening.posted();
+    acquired a, b, c, d;
+    for (auto* each : {&a, &b, &c, &d})
+        acquire(*each);
+    drive();
+    a.result.expect_success();
+    b.result.expect_success();
+    c.result.expect_pending();
+    BOOST_TEST(d.result.calls == 1);
+    give_back(a);
+    c.result.expect_success();
+}
+
 BOOST_AUTO_TEST_SUITE_END()

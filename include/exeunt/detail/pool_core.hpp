@@ -133,7 +133,12 @@ public:
         return take_unexpired();
     }
 
-    bool is_full() const noexcept { return waiters_.size() >= options_.max_waiters; }
+    // Those for whom there is room, or something is being opened, do not count.
+    bool is_full() const noexcept
+    {
+        auto const served = options_.max_size - size() + opening_;
+        return waiters_.size() >= served && waiters_.size() - served >= options_.max_waiters;
+    }
     duration wait_timeout() const noexcept { return options_.wait_timeout; }
 
     void wait(waiter& waits)
