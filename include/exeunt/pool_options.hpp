@@ -28,7 +28,8 @@ struct pool_options
     /// What nobody has needed for this long is closed.
     duration idle_timeout = duration::max();
 
-    /// What has been open for this long is closed when it comes back, or while it is idle.
+    /// What has been open for this long is closed when it comes back, without being recycled, or while it
+    /// is idle.
     duration max_lifetime = duration::max();
 };
 
@@ -42,13 +43,14 @@ struct pool_counts
     std::uint64_t failed = 0;
     /// Leases that were handed out.
     std::uint64_t leased = 0;
-    /// Resources that came back and stayed.
+    /// Resources that came back and could be used again, those that were closed all the same among them.
     std::uint64_t returned = 0;
     /// Resources that came back and were destroyed without being closed.
     std::uint64_t discarded = 0;
-    /// Idle resources that were closed because of their age.
+    /// Resources that were closed because they were too old, or nobody had needed them for too long.
     std::uint64_t expired = 0;
-    /// Resources that were closed, those that had expired among them.
+    /// Resources that were closed, those that had expired among them. Where nothing closes them, or closing
+    /// the pool is forced, those that were destroyed instead.
     std::uint64_t closed = 0;
 };
 
@@ -113,7 +115,11 @@ public:
     }
 
     /// Whether a resource that comes back can be used again: `bool f(T&)`; one that throws says no.
-    /** Without it, a resource can be used again unless something has failed while it was leased. */
+    /** Asked on the pool's executor each time a lease ends, before the resource is recycled: where the lease
+     * is destroyed, and where it is an exit, after success and after a failure. Not asked where the resource
+     * is discarded anyway: by `discard()`, by an exit that is forced or, after a failure, has no memory to
+     * start, and where the pool has been forced to close. What cannot be used again is discarded. Without
+     * this function that is what a lease gives back as an exit after a failure. */
     template <class F>
     pool_spec<Open, Recycle, Close, std::decay_t<F>> reusable_if(F&& function) &&
     {

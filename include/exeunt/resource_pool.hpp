@@ -33,12 +33,14 @@ class basic_resource_pool;
  * Goes back in one of these ways, whichever comes first:
  *
  * - Given to a stack (`stack.async_acquire(pool.async_acquire(asio::deferred))`), it is an exit: after
- *   success the resource is recycled and goes back to the pool; after a failure it is asked whether it can
- *   be used again (`reusable_if`), and discarded without that; where the unwinding is forced it is
- *   discarded.
+ *   success the resource is recycled and goes back to the pool; after a failure it is discarded, unless the
+ *   pool has a `reusable_if`; where the unwinding is forced it is discarded.
  * - Destroyed, it goes back and is recycled in the background. The pool sets memory aside for that; where
  *   that does not do either, it goes back with whatever happens in the pool next.
  * - By `discard()` the resource is destroyed, without being closed.
+ *
+ * In the first two cases `reusable_if` is asked, whatever has happened: what cannot be used again is
+ * discarded. What can, but is older than `max_lifetime`, is closed in the background and not recycled.
  *
  * @par Lifetimes
  * May outlive the pool, not the execution context.

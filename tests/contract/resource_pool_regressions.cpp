@@ -235,4 +235,88 @@ BOOST_AUTO_TEST_CASE(waiters_are_counted_beyond_those_for_whom_something_is_open
     c.result.expect_success();
 }
 
+// ---- what comes back
+
+BOOST_AUTO_TEST_CASE(resource_that_comes_back_too_old_is_closed_and_makes_room)
+{
+    make({.max_size = 1, .max_lifetime = 10s});
+    closing = script("close");
+    auto a = acquired_now();
+    acquired b;
+    acquire(b);
+    advance(10s);
+    give_back(a);
+    expect_events("open:0 closing:0"); // it is of no use to recycle it
+    b.result.expect_pending();
+    closing.answer();
+    drive();
+    expect_events("gone:0 open:1");
+    BOOST_TEST(b.number() == 1);
+    auto const counts = pool->counts();
+    BOOST_TEST(counts.returned == 1u);
+    BOOST_TEST(counts.discarded == 0u);
+    BOOST_TEST(counts.expired == 1u);
+    BOOST_TEST(counts.closed == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(resource_that_comes_back_too_old_and_is_closed_by_nothing_makes_room)
+{
+    pool.emplace(
+        context, [this] { return open(); },
+        exeunt::pool_options{.max_size = 1, .max_lifetime = 10s});
+    auto a = acquired_now();
+    acquired b;
+    acquire(b);
+    advance(10s);
+    give_back(a);
+    expect_events("open:0 gone:0 open:1");
+    BOOST_TEST(b.number() == 1);
+    BOOST_TEST(pool->counts().closed == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(lease_in_a_stack_that_is_too_old_is_closed_after_success_alone)
+{
+    for (bool const fails : {false, true}) {
+        make({.max_lifetime = 10s});
+        next_number = 0;
+        stack = async_exit_stack(context);
+        stack.async_acquire(pool->async_acquire(asio::deferred), [](std::exception_ptr, auto*) {});
+        drive();
+        advance(10s);
+        close(fails ? failure("body") : std::exception_ptr());
+        expect_events(fails ? "open:0 gone:0" : "open:0 closing:0 gone:0");
+        BOOST_TEST(pool->counts().closed == (fails ? 0u : 1u));
+        expect_balanced();
+    }
+}
+
+BOOST_AUTO_TEST_CASE(lease_in_a_stack_is_asked_after_success_too_whether_it_can_be_used_again)
+{
+    make_judged();
+    reusable = false;
+    stack.async_acquire(pool->async_acquire(asio::deferred), [](std::exception_ptr, auto*) {});
+    drive();
+    closed().expect_success();
+    expect_events("open:0 gone:0");
+    expect_balanced();
+}
+
+BOOST_AUTO_TEST_CASE(resource_that_is_discarded_or_forced_is_not_asked_whether_it_can_be_used_again)
+{
+    int asked = 0;
+    pool.emplace(context, spec().reusable_if([&](resource&) { return ++asked != 0; }));
+    acquired_now().lease.discard();
+    drive();
+    stack.async_acquire(pool->async_acquire(asio::deferred), [](std::exception_ptr, auto*) {});
+    drive();
+    stack.force();
+    closed().expect_success();
+    auto a = acquired_now();
+    begin_to_force();
+    drive();
+    give_back(a);
+    BOOST_TEST(asked == 0);
+    BOOST_TEST(pool->counts().discarded == 3u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

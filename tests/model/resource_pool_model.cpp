@@ -79,7 +79,8 @@ public:
         expire();
         if (waiters_.empty() && !idle_.empty())
             return lease(waiter);
-        if (waiters_.size() >= options_.max_waiters)
+        // Nothing is idle, so that each place is taken by one that is out, or can be opened.
+        if (waiters_.size() + out_.size() >= options_.max_waiters + options_.max_size)
             return events_.push_back({waiter, refused});
         waiters_.push_back(waiter);
         open_missing();
@@ -104,7 +105,7 @@ public:
                 fail_first();
         } else {
             ++count_.opened;
-            idle_.push_back({next_number_++, now_, now_});
+            make_available({next_number_++, now_, now_});
         }
         serve();
     }
@@ -115,14 +116,15 @@ public:
         auto const opened = found->second;
         out_.erase(found);
         bool const too_old = now_ - opened >= options_.max_lifetime;
-        if (too_old || is_closed_ || !recycles) {
-            if (is_closed_ && !too_old)
-                ++count_.returned, ++count_.closed;
-            else
-                ++count_.discarded;
+        if (is_closed_) {
+            ++count_.returned, ++count_.closed;
+        } else if (too_old) {
+            ++count_.returned, ++count_.expired, ++count_.closed;
+        } else if (!recycles) {
+            ++count_.discarded;
         } else {
             ++count_.returned;
-            idle_.push_back({number, opened, now_});
+            make_available({number, opened, now_});
         }
         serve();
     }
@@ -176,6 +178,17 @@ private:
         duration opened;
         duration idle_since;
     };
+
+    // Who waits gets it whatever the limits are.
+    void make_available(resource const& ready)
+    {
+        idle_.push_back(ready);
+        if (waiters_.empty())
+            return;
+        auto const waiter = waiters_.front();
+        waiters_.pop_front();
+        lease(waiter);
+    }
 
     void lease(int waiter)
     {
@@ -424,11 +437,11 @@ std::size_t live(std::uint64_t seed)
 {
     std::mt19937_64 random(seed);
     auto const below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
-    exeunt::pool_options options{.max_size = 1 + below(4), .max_waiters = 1 + below(6)};
+    exeunt::pool_options options{.max_size = 1 + below(4), .max_waiters = below(7)};
     if (below(2))
-        options.idle_timeout = std::chrono::seconds(1 + below(20));
+        options.idle_timeout = std::chrono::seconds(below(20));
     if (below(2))
-        options.max_lifetime = std::chrono::seconds(1 + below(60));
+        options.max_lifetime = std::chrono::seconds(below(60));
     model expected(options);
     system_under_test found(options);
     int next_waiter = 0;

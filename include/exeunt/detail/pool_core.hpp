@@ -164,31 +164,25 @@ public:
         takes_back_.store(false, std::memory_order_release);
     }
 
-    // What has become of a resource that an exit gives back: whether it is being recycled for `waits`.
-    bool give_back_from_exit(resource& returned, bool wanted, pooled_waiter& waits)
+    // Whether a lease that ends leaves a resource that is good for anything.
+    bool is_fit(resource& returned, bool after_failure) noexcept
     {
-        --out_;
-        if (!wanted || !is_worth_keeping(returned)) {
-            discard(returned);
+        if (returned.discarded || forced_)
             return false;
-        }
-        ++counts_.returned;
-        if (!functions_->recycles || closing_) {
-            make_available(returned);
+        return functions_->judges ? functions_->is_reusable(*returned.value) : !after_failure;
+    }
+
+    // What has become of a resource that an exit gives back: whether it is being recycled for `waits`.
+    bool give_back_from_exit(resource& returned, bool fit, pooled_waiter& waits)
+    {
+        if (!has_to_be_recycled(returned, fit))
             return false;
-        }
         returned.waiter = &waits;
         if (!recycle(returned))
             return true;
         returned.waiter = nullptr;
         after_recycling(returned);
         return false;
-    }
-
-    // Whether the user says that it can be used again though something has failed.
-    bool is_reusable_after_failure(resource& returned) noexcept
-    {
-        return functions_->judges && functions_->is_reusable(*returned.value);
     }
 
     void stop_job(resource& busy) { busy.stop(); }
@@ -337,22 +331,35 @@ private:
     // Back from a lease that was just dropped.
     void comes_back(resource& returned)
     {
-        --out_;
-        if (!is_worth_keeping(returned)
-            || (functions_->judges && !functions_->is_reusable(*returned.value)))
-            return discard(returned);
-        ++counts_.returned;
-        if (!functions_->recycles || closing_)
-            return make_available(returned);
-        if (recycle(returned))
+        if (has_to_be_recycled(returned, is_fit(returned, false)) && recycle(returned))
             after_recycling(returned);
     }
 
-    bool is_worth_keeping(resource& returned)
+    // Takes a resource back; what need not be recycled is seen to.
+    bool has_to_be_recycled(resource& returned, bool fit)
     {
-        return !returned.discarded && !forced_
-            && !(options_.max_lifetime != duration::max()
-                && read_clock() - returned.opened >= options_.max_lifetime);
+        --out_;
+        if (!fit) {
+            discard(returned);
+            return false;
+        }
+        ++counts_.returned;
+        if (!closing_ && is_too_old(returned)) {
+            ++counts_.expired;
+            close(returned);
+            pump();
+            return false;
+        }
+        if (functions_->recycles && !closing_)
+            return true;
+        make_available(returned);
+        return false;
+    }
+
+    bool is_too_old(resource const& returned) const
+    {
+        return options_.max_lifetime != duration::max()
+            && read_clock() - returned.opened >= options_.max_lifetime;
     }
 
     void discard(resource& returned)

@@ -169,9 +169,8 @@ protected:
         auto* const returned = lease_.release();
         if (!returned)
             return this->finish();
-        bool const wanted =
-            !state_->forced() && (!state_->failed() || pool_->is_reusable_after_failure(*returned));
-        if (pool_->give_back_from_exit(*returned, wanted, *this))
+        bool const fit = !state_->forced() && pool_->is_fit(*returned, state_->failed());
+        if (pool_->give_back_from_exit(*returned, fit, *this))
             recycled_ = returned;
         else
             this->finish();
