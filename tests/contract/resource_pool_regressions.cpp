@@ -4,6 +4,7 @@
 #include "support/pool_fixture.hpp"
 
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
@@ -317,6 +318,49 @@ BOOST_AUTO_TEST_CASE(resource_that_is_discarded_or_forced_is_not_asked_whether_i
     give_back(a);
     BOOST_TEST(asked == 0);
     BOOST_TEST(pool->counts().discarded == 3u);
+}
+
+// ---- time
+
+BOOST_AUTO_TEST_CASE(pool_whose_resources_are_all_out_keeps_no_context_running)
+{
+    asio::io_context timed;
+    pool.emplace(timed, spec(), exeunt::pool_options{.idle_timeout = 1h});
+    lease_type lease;
+    auto const take = [&](std::exception_ptr, lease_type given) { lease = std::move(given); };
+    auto const runs_on = [&] {
+        timed.restart();
+        timed.poll();
+        return !timed.stopped();
+    };
+    for (int k = 0; k != 3; ++k) {
+        pool->async_acquire(take);
+        BOOST_TEST(!runs_on());
+        lease = {};
+        BOOST_TEST(runs_on());
+        pool->async_acquire([](std::exception_ptr, lease_type) {});
+        BOOST_TEST(runs_on());
+    }
+    pool->async_acquire(take);
+    BOOST_TEST(!runs_on());
+    lease.discard();
+    BOOST_TEST(!runs_on());
+    pool.reset();
+}
+
+BOOST_AUTO_TEST_CASE(resource_that_is_idle_again_before_its_time_is_called_off_expires_in_time)
+{
+    make({.idle_timeout = 10s});
+    auto a = acquired_now();
+    give_back(a);
+    advance(4s);
+    // Within one turn.
+    asio::post(context, [&] { pool->async_acquire([](std::exception_ptr, lease_type) {}); });
+    drive();
+    advance(9s);
+    BOOST_TEST(pool->idle() == 1u);
+    advance(1s);
+    BOOST_TEST(pool->idle() == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

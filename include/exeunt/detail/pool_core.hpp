@@ -302,6 +302,7 @@ private:
         while (auto* newest = idle_.last()) {
             if (!is_timed() || !is_expired(*newest, now)) {
                 lease_out(*newest);
+                disarm();
                 return newest;
             }
             ++counts_.expired;
@@ -645,6 +646,18 @@ private:
             deadline_->wait_until(earliest);
         } catch (...) {
             // There is no memory for it: it is tried again with the next one that comes back.
+        }
+    }
+
+    // A wait for nothing would keep the execution context running.
+    void disarm() noexcept
+    {
+        if (!deadline_ || !idle_.empty())
+            return;
+        try {
+            deadline_->stop();
+        } catch (...) {
+            // It ends at its time.
         }
     }
 
