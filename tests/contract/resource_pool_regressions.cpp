@@ -197,6 +197,44 @@ BOOST_AUTO_TEST_CASE(pool_forced_within_a_closing_cuts_it)
     });
 }
 
+// ---- closings that are dropped
+
+BOOST_AUTO_TEST_CASE(closing_that_is_dropped_is_a_failure_of_the_close)
+{
+    make();
+    closing = script("close");
+    acquired_now();
+    drive();
+    begin_to_close();
+    drive();
+    result.expect_pending();
+    closing.drop();
+    drive();
+    result.expect_once();
+    BOOST_TEST(is_broken_promise(result.error));
+    BOOST_TEST(pool->size() == 0u);
+    BOOST_TEST(pool->counts().closed == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(
+    closing_of_what_has_expired_that_is_dropped_makes_room_and_is_told_to_the_observer)
+{
+    make({.max_size = 1, .idle_timeout = 10s});
+    closing = script("close");
+    acquired_now();
+    drive();
+    advance(10s);
+    acquired b;
+    acquire(b);
+    drive();
+    b.result.expect_pending();
+    closing.drop();
+    drive();
+    BOOST_TEST(b.number() == 1);
+    BOOST_TEST(observer.failures.size() == 1u);
+    observer.clear();
+}
+
 // ---- who may wait
 
 BOOST_AUTO_TEST_CASE(acquire_for_which_there_is_room_is_no_waiter_too_many)

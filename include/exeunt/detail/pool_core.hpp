@@ -424,7 +424,13 @@ private:
             --counts_.returned;
             ++counts_.discarded;
             break;
-        default: ++counts_.closed; break;
+        default:
+            ++counts_.closed;
+            if (closing_)
+                exit_state_access::add(failures_, make_broken_promise(), {}, {});
+            else
+                ++lost_closings_;
+            break;
         }
     }
 
@@ -433,6 +439,8 @@ private:
         for (; lost_openings_ != 0; --lost_openings_)
             if (waiters_.size() > opening_)
                 waiters_.pop_front()->refuse(make_broken_promise());
+        for (; lost_closings_ != 0; --lost_closings_)
+            tell("close", {make_broken_promise(), {}, {}});
         take_back();
         pump();
         notify();
@@ -689,6 +697,7 @@ private:
     std::size_t opening_ = 0;
     // Of which nobody has been told.
     std::size_t lost_openings_ = 0;
+    std::size_t lost_closings_ = 0;
     node_list<waiter> waiters_;
     node_list<pool_closer> closers_;
     // What has come back, on any thread, the last one first; somebody will look.
