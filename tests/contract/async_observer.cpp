@@ -30,6 +30,8 @@ struct observer_fixture : async_fixture
     asio::cancellation_signal signal;
 
     observer_fixture() { stack.options().observer = &watcher; }
+    // What a test has left is heard of, too.
+    ~observer_fixture() { stack = async_exit_stack(context); }
 
     void begin_close()
     {
