@@ -4,6 +4,7 @@
 #include <exeunt/async_with.hpp>
 #include <exeunt/exit_stack.hpp>
 
+#include "support/fault_tools.hpp"
 #include "support/faults.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -25,49 +26,6 @@ using exeunt::exit_handler;
 using exeunt::exit_state;
 
 namespace {
-
-// Counts what is lost; allocates nothing.
-struct counting_observer : exeunt::exit_observer
-{
-    counting_observer()
-        : former(exeunt::set_default_observer(this))
-    {
-    }
-
-    ~counting_observer() override { exeunt::set_default_observer(former); }
-
-    void exit_abandoned(exeunt::exit_view const&) noexcept override { ++abandoned; }
-
-    void failure_unreceived(exeunt::exit_view const&, std::exception_ptr) noexcept override
-    {
-        ++unreceived;
-    }
-
-    exeunt::exit_observer* former;
-    int abandoned = 0;
-    int unreceived = 0;
-};
-
-// A suspension that needs no memory: where starting an operation throws inside a coroutine, Asio lets the
-// exception out of run() and loses the coroutine, with or without us.
-class hop_initiation
-{
-public:
-    hop_initiation() {}
-
-    template <class Handler>
-    void operator()(Handler&& handler) const
-    {
-        allocation_pause const pause;
-        asio::post(std::forward<Handler>(handler));
-    }
-};
-
-asio::awaitable<void> hop()
-{
-    return asio::async_initiate<asio::use_awaitable_t<> const, void()>(
-        hop_initiation(), asio::use_awaitable);
-}
 
 constexpr int kinds = 8;
 

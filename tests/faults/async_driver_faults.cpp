@@ -2,6 +2,7 @@
 // end of another exit, and what is lost without memory is reported all the same (C3, C93).
 #include <exeunt/async_exit_stack.hpp>
 
+#include "support/fault_tools.hpp"
 #include "support/faults.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -21,22 +22,6 @@ using exeunt::async_exit_stack;
 using exeunt::exit_handler;
 
 namespace {
-
-// Counts what is lost; allocates nothing.
-struct counting_observer : exeunt::exit_observer
-{
-    counting_observer()
-        : former(exeunt::set_default_observer(this))
-    {
-    }
-
-    ~counting_observer() override { exeunt::set_default_observer(former); }
-
-    void exit_abandoned(exeunt::exit_view const&) noexcept override { ++abandoned; }
-
-    exeunt::exit_observer* former;
-    int abandoned = 0;
-};
 
 // A close of a stack of its own, an exit of which waits for the test.
 struct world

@@ -6,6 +6,7 @@
 #include <exeunt/task_scope.hpp>
 #include <exeunt/testing.hpp>
 
+#include "support/fault_tools.hpp"
 #include "support/faults.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -25,49 +26,6 @@
 namespace support::scope_faults {
 
 using exeunt::task_scope;
-
-// Counts what is lost; allocates nothing.
-struct counting_observer : exeunt::exit_observer
-{
-    counting_observer()
-        : exit_observer(exeunt::observed::losses)
-        , former(exeunt::set_default_observer(this))
-    {
-    }
-
-    ~counting_observer() override { exeunt::set_default_observer(former); }
-
-    void exit_abandoned(exeunt::exit_view const&) noexcept override { ++abandoned; }
-    void failure_unreceived(exeunt::exit_view const&, std::exception_ptr) noexcept override
-    {
-        ++unreceived;
-    }
-
-    exeunt::exit_observer* former;
-    int abandoned = 0;
-    int unreceived = 0;
-};
-
-// A suspension that needs no memory: where starting an operation throws inside a coroutine, Asio lets the
-// exception out of run() and loses the coroutine, with or without us.
-class hop_initiation
-{
-public:
-    hop_initiation() {}
-
-    template <class Handler>
-    void operator()(Handler&& handler) const
-    {
-        allocation_pause const pause;
-        asio::post(std::forward<Handler>(handler));
-    }
-};
-
-inline asio::awaitable<void> hop()
-{
-    return asio::async_initiate<asio::use_awaitable_t<> const, void()>(
-        hop_initiation(), asio::use_awaitable);
-}
 
 // What a run counts; outlives it.
 struct tally
