@@ -2,6 +2,7 @@
 // once, and nothing is waited for that never comes. The seed is printed where one fails.
 #include "support/faults.hpp"
 #include "support/random_program.hpp"
+#include "support/seed.hpp"
 
 #include <new>
 
@@ -9,7 +10,7 @@ using namespace support;
 
 namespace {
 
-constexpr unsigned programs = 300;
+constexpr unsigned programs = 10000;
 
 } // namespace
 
@@ -21,6 +22,7 @@ BOOST_AUTO_TEST_CASE(random_programs_without_memory_call_or_destroy_each_handler
     unsigned const first = first_seed();
     BOOST_TEST_MESSAGE("seed " << first);
     for (unsigned seed = first; seed != first + programs; ++seed) {
+        BOOST_TEST_INFO_SCOPE("seed " << seed);
         random_program program(seed, false);
         for (unsigned steps = program.pick(60); steps != 0; --steps) {
             try {

@@ -5,6 +5,7 @@
 #include <exeunt/exit_stack.hpp>
 
 #include "support/expect.hpp"
+#include "support/seed.hpp"
 
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -14,7 +15,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstddef>
-#include <cstdlib>
 #include <functional>
 #include <random>
 #include <string>
@@ -396,13 +396,6 @@ private:
 
     std::mt19937 random_;
 };
-
-unsigned first_seed()
-{
-    char const* const wanted = std::getenv("EXEUNT_TEST_SEED");
-    return wanted ? static_cast<unsigned>(std::strtoul(wanted, nullptr, 10))
-                  : std::random_device()();
-}
 
 void same(trace const& expected, trace const& found, char const* what, unsigned seed)
 {

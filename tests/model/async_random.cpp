@@ -1,12 +1,13 @@
 // Random programs: whatever exits do to the stack that runs them, and wherever the context goes away,
 // each handler is called or destroyed exactly once. The seed is printed where one fails.
 #include "support/random_program.hpp"
+#include "support/seed.hpp"
 
 using namespace support;
 
 namespace {
 
-constexpr unsigned programs = 300;
+constexpr unsigned programs = 3000;
 
 } // namespace
 
@@ -17,6 +18,7 @@ BOOST_AUTO_TEST_CASE(random_programs_call_or_destroy_each_handler_once)
     unsigned const first = first_seed();
     BOOST_TEST_MESSAGE("seed " << first);
     for (unsigned seed = first; seed != first + programs; ++seed) {
+        BOOST_TEST_INFO_SCOPE("seed " << seed);
         random_program program(seed, seed % 3 == 0);
         for (unsigned steps = program.pick(60); steps != 0; --steps)
             program.step();
