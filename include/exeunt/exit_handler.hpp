@@ -220,6 +220,8 @@ public:
 
     exit_target* get() const noexcept { return reinterpret_cast<exit_target*>(bits_ & ~released); }
 
+    EXEUNT_EACH_EXIT bool is_owed() const noexcept { return (bits_ & released) == 0; }
+
     // Null if it is owed nothing any more.
     exit_target* release() noexcept
     {
@@ -289,8 +291,8 @@ public:
 
     ~basic_exit_handler()
     {
-        if (auto* target = target_.release())
-            target->drop();
+        if (target_.is_owed())
+            target_.release()->drop();
     }
 
     /// Ends the exit.

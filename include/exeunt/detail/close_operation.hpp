@@ -475,7 +475,7 @@ private:
         try {
             if (!deadline_)
                 deadline_ = std::allocate_shared<deadline<Executor>>(
-                    asio::recycling_allocator<deadline<Executor>>(), this->executor(), this);
+                    block_allocator<deadline<Executor>>(), this->executor(), this);
             deadline_->wait_until(*until);
         } catch (...) {
             // There is no memory for it: it is tried again with the next exit that is waited for.

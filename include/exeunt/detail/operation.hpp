@@ -2,6 +2,7 @@
 #define EXEUNT_DETAIL_OPERATION_HPP
 
 #include <exeunt/config.hpp>
+#include <exeunt/detail/block_allocator.hpp>
 #include <exeunt/detail/dispatch_on.hpp>
 #include <exeunt/detail/handover.hpp>
 #include <exeunt/exit_handler.hpp>
@@ -289,15 +290,17 @@ class operation final : public Base
     using given_allocator = asio::associated_allocator_t<Handler>;
 
     // As Asio does: memory for handlers that have no allocator of their own is recycled.
-    using allocator = std::conditional_t<is_default_allocator<given_allocator>,
-        asio::recycling_allocator<operation>,
-        typename std::allocator_traits<given_allocator>::template rebind_alloc<operation>>;
+    static constexpr bool recycles = is_default_allocator<given_allocator>;
+    template <class T>
+    using rebound = typename std::allocator_traits<given_allocator>::template rebind_alloc<T>;
+    using allocator = std::conditional_t<recycles, block_allocator<operation>, rebound<operation>>;
+    using byte_allocator =
+        std::conditional_t<recycles, asio::recycling_allocator<std::byte>, rebound<std::byte>>;
     using traits = std::allocator_traits<allocator>;
-    using byte_allocator = typename traits::template rebind_alloc<std::byte>;
 
     static allocator allocator_of(Handler const& handler) noexcept
     {
-        if constexpr (is_default_allocator<given_allocator>)
+        if constexpr (recycles)
             return allocator();
         else
             return allocator(asio::get_associated_allocator(handler));
@@ -314,34 +317,19 @@ public:
 
     void* allocate(std::size_t size, std::size_t alignment) override
     {
-        void* memory = nullptr;
-        byte_allocator bytes(allocator_);
-        if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
-            memory = std::to_address(std::allocator_traits<byte_allocator>::allocate(bytes, size));
-        } else {
-            // The distance to the block's begin lies in front of what is aligned.
-            auto const total = size + alignment + sizeof(void*);
-            auto* block =
-                std::to_address(std::allocator_traits<byte_allocator>::allocate(bytes, total));
-            void* aligned = block + sizeof(void*);
-            std::size_t space = total - sizeof(void*);
-            memory = std::align(alignment, size, aligned, space);
-            static_cast<void**>(memory)[-1] = block;
-        }
-        references_.fetch_add(1, std::memory_order_relaxed);
-        return memory;
+        if (size <= room && alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__
+            && (references_.fetch_or(room_is_taken, std::memory_order_relaxed) & room_is_taken)
+                == 0)
+            return room_;
+        return allocate_apart(size, alignment);
     }
 
     void deallocate(void* memory, std::size_t size, std::size_t alignment) noexcept override
     {
-        byte_allocator bytes(allocator_);
-        using byte_traits = std::allocator_traits<byte_allocator>;
-        if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__)
-            byte_traits::deallocate(bytes, static_cast<std::byte*>(memory), size);
-        else
-            byte_traits::deallocate(bytes, static_cast<std::byte*>(static_cast<void**>(memory)[-1]),
-                size + alignment + sizeof(void*));
-        release();
+        if (memory != room_)
+            return deallocate_apart(memory, size, alignment);
+        if (references_.fetch_and(~room_is_taken, std::memory_order_acq_rel) == room_is_taken)
+            destroy();
     }
 
 private:
@@ -354,6 +342,46 @@ private:
     {
         if (!is_one_executor())
             work_.emplace(this->executor());
+    }
+
+    void* allocate_apart(std::size_t size, std::size_t alignment)
+    {
+        void* memory = nullptr;
+        auto bytes = byte_allocator_of_this();
+        if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+            memory = std::to_address(std::allocator_traits<byte_allocator>::allocate(bytes, size));
+        } else {
+            // The distance to the block's begin lies in front of what is aligned.
+            auto const total = size + alignment + sizeof(void*);
+            auto* block =
+                std::to_address(std::allocator_traits<byte_allocator>::allocate(bytes, total));
+            void* aligned = block + sizeof(void*);
+            std::size_t space = total - sizeof(void*);
+            memory = std::align(alignment, size, aligned, space);
+            static_cast<void**>(memory)[-1] = block;
+        }
+        references_.fetch_add(one_reference, std::memory_order_relaxed);
+        return memory;
+    }
+
+    void deallocate_apart(void* memory, std::size_t size, std::size_t alignment) noexcept
+    {
+        auto bytes = byte_allocator_of_this();
+        using byte_traits = std::allocator_traits<byte_allocator>;
+        if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__)
+            byte_traits::deallocate(bytes, static_cast<std::byte*>(memory), size);
+        else
+            byte_traits::deallocate(bytes, static_cast<std::byte*>(static_cast<void**>(memory)[-1]),
+                size + alignment + sizeof(void*));
+        release();
+    }
+
+    byte_allocator byte_allocator_of_this() const noexcept
+    {
+        if constexpr (recycles)
+            return byte_allocator();
+        else
+            return byte_allocator(allocator_);
     }
 
     // Whether the handler runs on the executor of the operation.
@@ -394,7 +422,7 @@ private:
         slot_ = asio::get_associated_cancellation_slot(*handler_);
         if (!slot_.is_connected())
             return;
-        this->relay_ = std::allocate_shared<cancel_relay>(asio::recycling_allocator<cancel_relay>(),
+        this->relay_ = std::allocate_shared<cancel_relay>(block_allocator<cancel_relay>(),
             static_cast<operation_base*>(this), std::addressof(this->executor()));
         if (!this->has_body())
             this->relay_->body_has_ended();
@@ -620,8 +648,12 @@ private:
     // Memory of an exit may outlive the operation where the exit was dropped; then that is the last.
     void release() noexcept
     {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
-            return;
+        if (references_.fetch_sub(one_reference, std::memory_order_acq_rel) == one_reference)
+            destroy();
+    }
+
+    void destroy() noexcept
+    {
         // The handler dies last: it may own the memory that its allocator hands out.
         [[maybe_unused]] auto const handler = std::move(handler_);
         auto memory = allocator_;
@@ -632,14 +664,25 @@ private:
 
     enum class initiation : unsigned char { calling, returned, completed };
 
+#if defined(BOOST_ASIO_DISABLE_SMALL_BLOCK_RECYCLING)
+    static constexpr std::size_t room = 0;
+#else
+    static constexpr std::size_t room = 128;
+#endif
+    // Who uses the room counts as a reference, too: the last bit.
+    static constexpr unsigned room_is_taken = 1;
+    static constexpr unsigned one_reference = 2;
+
     [[no_unique_address]] allocator allocator_;
     // Of its own executor, where the handler has another one.
     std::optional<held_work<executor_type>> work_;
     held_work<handler_executor> handler_work_;
     std::optional<Handler> handler_;
     asio::associated_cancellation_slot_t<Handler> slot_;
-    std::atomic<unsigned> references_{1};
+    std::atomic<unsigned> references_{one_reference};
     std::atomic<initiation> initiation_{initiation::calling};
+    // For what the job that runs asks memory for: most ask for little, once at a time.
+    alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) std::byte room_[room != 0 ? room : 1];
 };
 
 template <class Base, class Handler, class... Args>

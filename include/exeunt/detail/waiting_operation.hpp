@@ -5,7 +5,6 @@
 #include <exeunt/detail/operation.hpp>
 
 #include <boost/asio/error.hpp>
-#include <boost/asio/recycling_allocator.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -43,7 +42,7 @@ protected:
     {
         if (!deadline_)
             deadline_ = std::allocate_shared<deadline<Executor>>(
-                asio::recycling_allocator<deadline<Executor>>(), this->executor(), this);
+                block_allocator<deadline<Executor>>(), this->executor(), this);
         begins_wait const begins(begins_wait_);
         deadline_->wait_until(until);
     }
