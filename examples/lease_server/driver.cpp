@@ -60,7 +60,7 @@ void drive(exeunt::task_scope& clients, tcp::endpoint server, connection_pool co
     options const& chosen, tally& count)
 {
     for (std::size_t number = 0; number != chosen.connections; ++number)
-        clients.spawn(run_client(server, number, count));
+        clients.spawn(run_client(server, number, chosen.upstream.has_value(), count));
     clients.spawn(terminate_after(chosen.seconds, count));
     if (isatty(STDOUT_FILENO))
         clients.spawn(show_progress(pool, count));

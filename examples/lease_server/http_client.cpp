@@ -34,11 +34,13 @@ struct exchange
 class client
 {
 public:
-    client(asio::any_io_executor executor, tcp::endpoint server, std::size_t number, tally& count)
+    client(asio::any_io_executor executor, tcp::endpoint server, std::size_t number,
+        bool may_forget, tally& count)
         : executor_(executor)
         , server_(server)
         , key_("client-" + std::to_string(number))
         , turn_(number * 7)
+        , may_forget_(may_forget)
         , count_(count)
     {
     }
@@ -102,8 +104,9 @@ private:
         } else if (answer.result() == http::status::service_unavailable) {
             ++count_.client_refused;
             value_.reset();
-        } else if (!value_ && status == 404) {
-            ++count_.client_answers; // an upstream that was started anew has forgotten it
+        } else if (status == 404 && (may_forget_ || !value_)) {
+            ++count_.client_answers;
+            value_.reset();
         } else {
             surprise("status " + std::to_string(status) + " instead of "
                 + std::to_string(wanted.status));
@@ -153,6 +156,7 @@ private:
     tcp::endpoint server_;
     std::string key_;
     std::size_t turn_;
+    bool may_forget_;
     tally& count_;
     std::optional<beast::tcp_stream> stream_;
     beast::flat_buffer input_;
@@ -161,9 +165,10 @@ private:
 
 } // namespace
 
-asio::awaitable<void> run_client(tcp::endpoint server, std::size_t number, tally& count)
+asio::awaitable<void> run_client(
+    tcp::endpoint server, std::size_t number, bool may_forget, tally& count)
 {
-    client self(co_await asio::this_coro::executor, server, number, count);
+    client self(co_await asio::this_coro::executor, server, number, may_forget, count);
     co_await self.run();
 }
 
