@@ -111,6 +111,18 @@ BOOST_AUTO_TEST_CASE(async_close_k_failures_and_a_cause_are_all_retrievable)
     BOOST_CHECK(exeunt::primary(result.error) == cause);
 }
 
+// C50: what replaces is named after its exit, also where that fails.
+BOOST_AUTO_TEST_CASE(async_close_exit_that_replaces_and_fails_names_both_failures_after_it)
+{
+    for (shape const each : {shape::state_function, shape::state_awaitable}) {
+        stack = async_exit_stack(context);
+        auto replaces = script("replaces").at_once(failure("second"));
+        push_named(replaces.sees([](exit_state& s) { s.replace(failure("first")); }), each);
+        closed(failure("cause")).expect_error("[first, second]");
+        BOOST_TEST(joined(names_of(result.error)) == "replaces replaces");
+    }
+}
+
 // C42, C43
 BOOST_AUTO_TEST_CASE(async_close_k_failures_without_a_cause_oldest_failure_first)
 {

@@ -243,6 +243,33 @@ BOOST_AUTO_TEST_CASE(close_with_a_report_rethrown_by_its_exits_gives_each_failur
     BOOST_TEST(report(caught([&] { stack.close(cause); })) == "[inner=1, inner=2]");
 }
 
+// C50: what replaces is named after its exit, also where that throws.
+BOOST_AUTO_TEST_CASE(close_with_an_exit_that_replaces_and_throws_names_both_failures_after_it_C50)
+{
+    exit_stack stack;
+    stack.push(on_exit([](exit_state&) {}).named("older"));
+    stack.push(on_exit([](exit_state& state) {
+        state.replace(make_boom(2));
+        throw boom(3);
+    }).named("replaces"));
+    std::exception_ptr const error = caught([&] { stack.close(make_boom(1)); });
+    BOOST_TEST(report(error) == "[replaces=2, replaces=3]");
+}
+
+// C50: the older exit has nothing to do with it.
+BOOST_AUTO_TEST_CASE(close_with_an_exit_that_throws_its_replacement_names_it_after_that_exit_C50)
+{
+    exit_stack stack;
+    stack.push(on_exit(failing(3)).named("oldest"));
+    stack.push(on_exit([](exit_state&) {}).named("older"));
+    stack.push(on_exit([](exit_state& state) {
+        state.replace(make_boom(2));
+        std::rethrow_exception(state.error());
+    }).named("replaces"));
+    std::exception_ptr const error = caught([&] { stack.close(make_boom(1)); });
+    BOOST_TEST(report(error) == "[replaces=2, oldest=3]");
+}
+
 // C43
 BOOST_AUTO_TEST_CASE(close_with_a_report_replaced_by_one_failure_gives_that_one_C43)
 {

@@ -15,6 +15,9 @@ EXEUNT_DECL void record_failure(entry& e, std::exception_ptr const& error, std::
     exit_state& state, observation& seen) noexcept
 {
     seen.exit_failed(error);
+    // What it replaced others with before it failed is named while that still stands alone.
+    if (exit_state_access::has_replacement(state))
+        exit_state_access::name_replacement(state, e.name(), e.where());
     if (!e.table->best_effort)
         exit_state_access::add(state, error, e.name(), e.where());
     else if (auto* observer = seen.observer())
