@@ -27,10 +27,16 @@ constexpr int failures_of_a_kind = 100;
 constexpr int plain_failures = 0;
 constexpr int cancellations = 100;
 constexpr int odd_failures = 200; // that are no std::exception
+// Those that the library makes are new objects each time, and known by their code.
+constexpr int made_failures = 300;
+constexpr int made_aborted = 300;
+constexpr int made_timed_out = 301;
+constexpr int made_deadlock = 302;
+constexpr int made_stack_closed = 303;
 
 constexpr bool is_cancellation(int error)
 {
-    return error / failures_of_a_kind * failures_of_a_kind == cancellations;
+    return error == made_aborted || (error >= cancellations && error < odd_failures);
 }
 
 // The same objects for all sequences: making them takes longer than most operations.
@@ -46,7 +52,7 @@ public:
     {
         auto const& numbers = instance().numbers_;
         auto const found = numbers.find(address_of(error));
-        return found == numbers.end() ? -9 : found->second;
+        return found == numbers.end() ? number_of_made(error) : found->second;
     }
 
 private:
@@ -61,6 +67,25 @@ private:
         }
         for (std::size_t k = 0; k != made_.size(); ++k)
             numbers_.emplace(address_of(made_[k]), static_cast<int>(k));
+    }
+
+    static int number_of_made(std::exception_ptr const& error)
+    {
+        namespace errors = boost::asio::error;
+        try {
+            std::rethrow_exception(error);
+        } catch (boost::system::system_error const& e) {
+            if (e.code() == errors::operation_aborted)
+                return made_aborted;
+            if (e.code() == errors::timed_out)
+                return made_timed_out;
+            if (e.code() == boost::system::errc::resource_deadlock_would_occur)
+                return made_deadlock;
+        } catch (exeunt::stack_closed const&) {
+            return made_stack_closed;
+        } catch (...) {
+        }
+        return -9;
     }
 
     static std::size_t at(int error) { return static_cast<std::size_t>(error); }
@@ -176,9 +201,9 @@ public:
             return {{out.all.front()}, false};
         if (!primary_only)
             return {out.all, true};
-        for (model_failure const& each : out.all)
-            if (each.error != first)
-                others.push_back(each);
+        others = out.all;
+        others.erase(std::find_if(others.begin(), others.end(),
+            [&](model_failure const& each) { return each.error == first; }));
         return model_thrown::one(first);
     }
 
@@ -190,8 +215,9 @@ public:
 private:
     bool has(int error) const
     {
-        return std::any_of(all_.begin(), all_.end(),
-            [&](model_failure const& each) { return each.error == error; });
+        return error < made_failures
+            && std::any_of(all_.begin(), all_.end(),
+                [&](model_failure const& each) { return each.error == error; });
     }
 
     std::vector<model_failure> all_;
