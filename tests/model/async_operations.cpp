@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_SUITE(async_operations_model)
 
 BOOST_AUTO_TEST_CASE(async_exit_stack_in_random_sequences_of_operations_does_what_the_model_says)
 {
-    expect_no_difference<world>(500000, 12);
+    expect_no_difference<world>(300000, 12);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

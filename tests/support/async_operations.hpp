@@ -26,8 +26,6 @@ enum class mode {
 
 enum class verb {
     add,
-    add_again, // most operations add
-    add_once_more,
     nest,
     dismiss,
     run_now,
@@ -41,7 +39,6 @@ enum class verb {
     terminal,
     advance,
     answer,
-    answer_again,
     acquire,
     enter,
     with,
@@ -118,8 +115,14 @@ public:
 
     verb verb_of(op const& o) const
     {
-        auto const v = static_cast<verb>(o.what(static_cast<unsigned>(verb::count)));
-        if ((v == verb::advance && !is_timed()) || (v == verb::nest && mode_ != mode::nested)
+        auto const v = weighted_verb<verb>(o);
+        if (is_timed())
+            return v == verb::nest                      ? verb::set_options
+                : v == verb::look || v == verb::dismiss ? verb::advance
+                                                        : v;
+        if (v == verb::advance)
+            return verb::close;
+        if ((v == verb::nest && mode_ != mode::nested)
             || (v == verb::enter && mode_ == mode::crossing))
             return verb::look;
         return v;

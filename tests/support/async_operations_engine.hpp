@@ -186,9 +186,11 @@ protected:
         if (has_on_cut(u.running.how))
             note(on_cut, u.running.id);
         if (u.running.how == shape::nested) {
-            for (auto const& each : unwindings_)
-                if (!each->ended && each->parent == &u)
-                    force(*each, reason);
+            dispatch([this, &u, reason] {
+                for (std::size_t k = 0; k != unwindings_.size(); ++k)
+                    if (!unwindings_[k]->ended && unwindings_[k]->parent == &u)
+                        force(*unwindings_[k], reason);
+            });
             return;
         }
         cut_held(u.running.id);

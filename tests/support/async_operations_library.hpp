@@ -124,9 +124,7 @@ private:
         async_exit_stack& other = slots_[reader_.other_slot_of(o)];
         auto const& cause = known_failures::get(error);
         switch (reader_.verb_of(o)) {
-        case verb::add:
-        case verb::add_again:
-        case verb::add_once_more: return add(s, reader_.shape_of(o), reader_.behaviour_of(o));
+        case verb::add: return add(s, reader_.shape_of(o), reader_.behaviour_of(o));
         case verb::nest: return nest(s, other);
         case verb::dismiss: return note(result, s.dismiss(handle(o.c())));
         case verb::run_now: return run_now(s, o.c());
@@ -148,8 +146,7 @@ private:
         case verb::force: return s.force();
         case verb::terminal: return emit(o.c());
         case verb::advance: return clock_.advance(std::chrono::seconds(seconds_of(o)));
-        case verb::answer:
-        case verb::answer_again: return answer(o.c());
+        case verb::answer: return answer(o.c());
         case verb::acquire: return acquire(s, reader_.behaviour_of(o));
         case verb::enter: return enter(s, reader_.behaviour_of(o));
         case verb::with: return with(s, o.b() % 2 == 0 ? nullptr : cause);

@@ -353,9 +353,7 @@ private:
         stack& s = slots_[reader_.slot_of(o)];
         stack& other = slots_[reader_.other_slot_of(o)];
         switch (reader_.verb_of(o)) {
-        case verb::add:
-        case verb::add_again:
-        case verb::add_once_more: return add(*s.is, reader_.shape_of(o), reader_.behaviour_of(o));
+        case verb::add: return add(*s.is, reader_.shape_of(o), reader_.behaviour_of(o));
         case verb::nest: return nest(*s.is, other);
         case verb::dismiss: return dismiss(*s.is, handle(o.c()));
         case verb::run_now: return run_now(s, handle(o.c()));
@@ -377,8 +375,7 @@ private:
         case verb::force: return force_stack(*s.is);
         case verb::terminal: return emit(o.c());
         case verb::advance: return advance(seconds_of(o));
-        case verb::answer:
-        case verb::answer_again: return answer(o.c());
+        case verb::answer: return answer(o.c());
         case verb::acquire: return acquire(s, reader_.behaviour_of(o));
         case verb::enter: return enter(s, reader_.behaviour_of(o));
         case verb::with: return with(s, o.b() % 2 == 0 ? nothing : error);

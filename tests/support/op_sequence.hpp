@@ -22,11 +22,21 @@ struct op
 {
     std::uint8_t bytes[4] = {};
 
-    unsigned what(unsigned kinds) const { return bytes[0] % kinds; }
+    unsigned what() const { return bytes[0]; }
     unsigned a() const { return bytes[1]; }
     unsigned b() const { return bytes[2]; }
     unsigned c() const { return bytes[3]; }
 };
+
+// A verb of an enumeration that begins with add and ends with count: two of five add.
+template <class Verb>
+Verb weighted_verb(op const& o)
+{
+    constexpr unsigned adding = 102;
+    return o.what() < adding
+        ? Verb::add
+        : static_cast<Verb>((o.what() - adding) % static_cast<unsigned>(Verb::count));
+}
 
 using op_sequence = std::vector<op>;
 using int_log = std::vector<int>;

@@ -14,8 +14,6 @@ constexpr unsigned slots = 3;
 
 enum class verb {
     add,
-    add_again, // most operations add
-    add_once_more,
     nest,
     nest_owned,
     dismiss,
@@ -89,7 +87,7 @@ struct behaviour
 
 inline verb verb_of(op const& o)
 {
-    return static_cast<verb>(o.what(static_cast<unsigned>(verb::count)));
+    return weighted_verb<verb>(o);
 }
 inline unsigned slot_of(op const& o)
 {

@@ -358,9 +358,7 @@ private:
         exit_stack& other = slots_[other_slot_of(o)];
         auto const& cause = known_failures::get(error);
         switch (verb_of(o)) {
-        case verb::add:
-        case verb::add_again:
-        case verb::add_once_more: return add(s, shape_of(o), behaviour_of(o));
+        case verb::add: return add(s, shape_of(o), behaviour_of(o));
         case verb::nest: return nest(s, other);
         case verb::nest_owned: return nest_owned(s, other);
         case verb::dismiss: return note(result, s.dismiss(handle(o.c())));

@@ -403,9 +403,7 @@ private:
     {
         stack& s = slots_[slot_of(o)];
         switch (verb_of(o)) {
-        case verb::add:
-        case verb::add_again:
-        case verb::add_once_more: return add(s, shape_of(o), behaviour_of(o));
+        case verb::add: return add(s, shape_of(o), behaviour_of(o));
         case verb::nest: return nest(s, other_slot_of(o));
         case verb::nest_owned: return nest_owned(s, slots_[other_slot_of(o)]);
         case verb::dismiss: return dismiss(s, o.c());
