@@ -7,6 +7,7 @@
 #include <boost/asio/execution_context.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -18,7 +19,8 @@ namespace asio = boost::asio;
 
 namespace support {
 
-// Answers each question "which of n": by going through all sequences of answers, or by chance.
+// Answers each question "which of n": by going through all sequences of answers, by chance, or as it is
+// told.
 class order_choices
 {
 public:
@@ -52,10 +54,15 @@ public:
         return true;
     }
 
+    // As the caller says.
+    void follow(std::function<std::size_t(std::size_t)> answers) { answers_ = std::move(answers); }
+
     std::size_t pick(std::size_t of)
     {
         if (of == 1)
             return 0;
+        if (answers_)
+            return answers_(of);
         if (asked_ == taken_.size())
             taken_.push_back({by_chance_ ? random_() % of : 0, of});
         return taken_[asked_++].answer;
@@ -76,6 +83,7 @@ private:
         std::size_t of;
     };
 
+    std::function<std::size_t(std::size_t)> answers_;
     std::vector<choice> taken_;
     std::size_t asked_ = 0;
     bool by_chance_ = false;
