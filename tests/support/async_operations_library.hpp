@@ -4,17 +4,12 @@
 
 #include <exeunt/async_exit_stack.hpp>
 #include <exeunt/async_with.hpp>
-#include <exeunt/exit_observer.hpp>
-#include <exeunt/on_exit.hpp>
-#include <exeunt/testing.hpp>
 
 #include "support/async_operations.hpp"
 #include "support/async_operations_exits.hpp"
 #include "support/model_failures.hpp"
 #include "support/op_sequence.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -22,8 +17,6 @@
 #include <cstddef>
 #include <exception>
 #include <list>
-#include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 

@@ -101,18 +101,6 @@ private:
         add(c, std::move(e));
     }
 
-    void dismiss(core& c, int wanted)
-    {
-        exit e;
-        bool const found = take(c, wanted, e);
-        if (found) {
-            c.running.push_back(e.id);
-            note_gone(e);
-            c.running.erase(std::find(c.running.begin(), c.running.end(), e.id));
-        }
-        note(result, found);
-    }
-
     void close(stack const& s, int error)
     {
         core& c = *s.is;
@@ -216,7 +204,7 @@ private:
         if (!does.waits)
             return yielded(end_of(e));
         held_.push_back({e, yielded});
-        on_terminal_.back() = [this, operation, id = e.id] {
+        on_terminal_.back() = [this, id = e.id] {
             if (std::any_of(
                     held_.begin(), held_.end(), [&](held const& each) { return each.e.id == id; }))
                 cut_held(id);
@@ -268,24 +256,6 @@ private:
         on_terminal_.back() = [this, &u] { terminal(u); };
         scope.is->now = phase::closing;
         dispatch([this, &u] { begin_close(u); });
-    }
-
-    void force_stack(core& c)
-    {
-        if (c.now == phase::closed)
-            return;
-        c.forced = true;
-        if (c.active)
-            force(*c.active, made_aborted);
-    }
-
-    void look(core const& c)
-    {
-        std::size_t position = c.exits.size();
-        if (c.shown)
-            note(running_view, static_cast<int>(position)), log_.push_back(name_of(*c.shown));
-        while (position-- != 0)
-            note(view, static_cast<int>(position)), log_.push_back(name_of(c.exits[position]));
     }
 
     void advance(int seconds)

@@ -9,6 +9,7 @@
 #include "support/model_failures.hpp"
 #include "support/op_sequence.hpp"
 #include "support/sync_operations.hpp"
+#include "support/sync_operations_exits.hpp"
 
 #include <cstddef>
 #include <exception>
@@ -20,17 +21,10 @@
 
 namespace support::sync_operations {
 
-class library : private exeunt::exit_observer
+class library : public exits
 {
 public:
-    // `all`: it is observed in every step, which another loop runs.
-    explicit library(exeunt::observed what)
-        : exeunt::exit_observer(what)
-        , former_(exeunt::set_default_observer(this))
-    {
-    }
-
-    ~library() { exeunt::set_default_observer(former_); }
+    using exits::exits;
 
     int_log run(op_sequence const& ops)
     {
@@ -44,190 +38,7 @@ public:
     }
 
 private:
-    using exit_stack = exeunt::exit_stack;
-    using exit_state = exeunt::exit_state;
-
-    struct code
-    {
-        library* at;
-        int id;
-        behaviour does;
-    };
-
-    // What an exit holds: notes its end.
-    class mark
-    {
-    public:
-        mark(library& at, int id) noexcept
-            : at_(&at)
-            , id_(id)
-        {
-        }
-        mark(mark&& other) noexcept
-            : at_(std::exchange(other.at_, nullptr))
-            , id_(other.id_)
-        {
-        }
-        mark& operator=(mark&&) = delete;
-        ~mark()
-        {
-            if (at_)
-                at_->note(gone, id_);
-        }
-
-    private:
-        library* at_;
-        int id_;
-    };
-
-    struct plain_exit
-    {
-        code c;
-        mark m;
-        void operator()() const { c.at->act(c, nullptr); }
-    };
-
-    struct seeing_exit
-    {
-        code c;
-        mark m;
-        void operator()(exit_state& state) const { c.at->act(c, &state); }
-    };
-
-    struct unowned_context
-    {
-        code c;
-        void enter() const { c.at->note(entered, c.id); }
-        void exit(exit_state& state) const { c.at->act(c, &state); }
-    };
-
-    struct context : unowned_context
-    {
-        mark m;
-        bool fails;
-        void enter() const
-        {
-            unowned_context::enter();
-            if (fails)
-                std::rethrow_exception(known_failures::get(plain_failures + c.id));
-        }
-    };
-
-    // ---- the log
-
-    void note(int word) { log_.push_back(word); }
-    void note(int word, int number)
-    {
-        log_.push_back(word);
-        log_.push_back(number);
-    }
-
-    template <class Failures>
-    void note_all(int word, Failures const& failures)
-    {
-        note(word);
-        for (exeunt::exit_failure const& each : failures) {
-            log_.push_back(known_failures::number_of(each.error));
-            log_.push_back(number_of_name(each.name));
-        }
-    }
-
-    void note_error(int word, std::exception_ptr const& error)
-    {
-        int const known = error ? known_failures::number_of(error) : -1;
-        if (!error || known >= 0)
-            return note(word, known);
-        try {
-            std::rethrow_exception(error);
-        } catch (exeunt::exit_errors const& several) {
-            note_all(word, several.failures());
-        } catch (...) {
-            note(word, known);
-        }
-    }
-
-    // What an operation throws.
-    template <class F>
-    void note_thrown(F&& f)
-    {
-        try {
-            f();
-        } catch (...) {
-            note_error(outcome_word, std::current_exception());
-        }
-    }
-
-    void note_closed(exit_stack& s, std::exception_ptr cause)
-    {
-        s.close(std::move(cause));
-        note(outcome_word, -1);
-    }
-
-    void note_sizes()
-    {
-        note(sizes);
-        for (exit_stack const& each : slots_) {
-            log_.push_back(static_cast<int>(each.size()) * 2 + each.is_open());
-            if (each.empty() != (each.size() == 0))
-                note(refused);
-        }
-    }
-
-    void failure_unreceived(
-        exeunt::exit_view const& view, std::exception_ptr error) noexcept override
-    {
-        note(told, number_of_name(view.name));
-        note_error(outcome_word, error);
-    }
-
-    // ---- exits
-
-    void act(code const& c, exit_state* state)
-    {
-        note(began, c.id);
-        if (state) {
-            note_all(in_flight, state->failures());
-            auto const primary = exeunt::primary(state->error());
-            note(outcome_word, primary ? known_failures::number_of(primary) : -1);
-        }
-        behave(c, state);
-        note(ended, c.id);
-    }
-
-    void behave(code const& c, exit_state* state)
-    {
-        switch (c.does.what) {
-        case action::fails: fail(plain_failures + c.id);
-        case action::fails_oddly: fail(odd_failures + c.id);
-        case action::is_cancelled: fail(cancellations + c.id);
-        default: break;
-        }
-        if (static_cast<unsigned>(c.does.what) >= simple_actions)
-            return act_on(slots_[c.does.target], c.does, c.id);
-        if (!state)
-            return;
-        switch (c.does.what) {
-        case action::suppresses: return state->suppress();
-        case action::replaces: return state->replace(known_failures::get(plain_failures + c.id));
-        case action::rethrows_error: return rethrow(exeunt::primary(state->error()));
-        case action::rethrows_cause: return rethrow(exeunt::primary(state->cause()));
-        case action::suppresses_and_fails: state->suppress(); fail(plain_failures + c.id);
-        case action::replaces_and_rethrows:
-            state->replace(known_failures::get(plain_failures + c.id));
-            return rethrow(exeunt::primary(state->error()));
-        default: return;
-        }
-    }
-
-    [[noreturn]] static void fail(int error) { std::rethrow_exception(known_failures::get(error)); }
-
-    static void rethrow(std::exception_ptr const& error)
-    {
-        if (error)
-            std::rethrow_exception(error);
-    }
-
-    void act_on(exit_stack& s, behaviour const& b, int id)
+    void act_on(exit_stack& s, behaviour const& b, int id) override
     {
         auto const& error = known_failures::get(plain_failures + 30 + id);
         switch (b.what) {
@@ -242,8 +53,6 @@ private:
         default: return look(s);
         }
     }
-
-    // ---- operations
 
     exeunt::exit_handle handle(unsigned which) const
     {
@@ -397,12 +206,9 @@ private:
             end();
     }
 
-    exeunt::exit_observer* former_;
-    int_log log_;
     std::list<unowned_context> contexts_;
     std::vector<exeunt::exit_handle> handles_;
     int next_ = 0;
-    exit_stack slots_[slots];
     std::list<exit_stack> others_;
 };
 
