@@ -99,6 +99,18 @@ BOOST_AUTO_TEST_CASE(async_close_second_terminal_cuts_the_running_exit_and_the_r
     }
 }
 
+// C81: they count one by one, also where both are emitted before the first has been delivered
+BOOST_AUTO_TEST_CASE(async_close_two_terminals_at_once_cut_the_running_exit)
+{
+    auto a = script("a");
+    push(a, shape::awaitable);
+    begin_close();
+    signal.emit(terminal);
+    emit(terminal);
+    BOOST_TEST(a.cuts() == 1);
+    result.expect_code(asio::error::operation_aborted);
+}
+
 // C81: partial and total are not offered while unwinding
 BOOST_AUTO_TEST_CASE(async_close_partial_and_total_cut_nothing)
 {

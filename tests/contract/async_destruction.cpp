@@ -86,6 +86,18 @@ BOOST_AUTO_TEST_CASE(destructor_starts_no_async_exit)
     BOOST_TEST(home.submits == 0);
 }
 
+// C89: an asynchronous exit that has a force is not lost
+BOOST_AUTO_TEST_CASE(destructor_runs_the_force_of_an_async_exit_in_its_place)
+{
+    push_note("older");
+    stack.push(exeunt::on_exit(script("a").awaitable()).named("a").or_force([&] { log("^a"); }));
+    push_note("newer");
+    log.clear();
+    destroy_stack();
+    log.expect("+newer -newer ^a +older -older");
+    BOOST_TEST(observer.silent());
+}
+
 // C89
 BOOST_AUTO_TEST_CASE(destructor_of_a_stack_without_async_exits_reports_nothing)
 {
@@ -405,6 +417,24 @@ BOOST_AUTO_TEST_CASE(handler_dropped_later_outcome_is_unknown_only_on_failure_ru
             log.clear();
         }
     }
+}
+
+// C92: a commit that did not happen is never silent
+BOOST_AUTO_TEST_CASE(handler_dropped_later_a_commit_that_is_forced_is_told_to_the_observer)
+{
+    std::optional<exit_handler> kept;
+    stack.push(exeunt::on_exit([&](exit_handler handler) { kept.emplace(std::move(handler)); })
+                   .named("commit")
+                   .only_on_success()
+                   .or_force([&] { log("^commit"); }));
+    close();
+    kept.reset();
+    log.expect("^commit");
+    result.expect_pending();
+    BOOST_REQUIRE(observer.failures.size() == 1u);
+    BOOST_TEST(observer.failures[0].name == "commit");
+    BOOST_TEST(exeunt::is_cancelled(observer.failures[0].error));
+    observer.clear();
 }
 
 // C97: those who joined are dropped with it

@@ -172,6 +172,30 @@ BOOST_AUTO_TEST_CASE(pop_all_while_closing_leaves_an_acquire_in_flight_with_its_
     log.expect("+a -a");
 }
 
+// What is kept for an acquire in flight does not go with the exits.
+BOOST_AUTO_TEST_CASE(pop_all_during_an_acquire_registers_that_beside_what_comes_to_the_new_owner)
+{
+    scripted_source<int> source;
+    outcome_of<int*> acquired;
+    stack.async_acquire(
+        source.async_get(asio::deferred),
+        [&](int& value) { log("release:" + std::to_string(value)); }, into(acquired));
+    drive();
+    auto owner = stack.pop_all();
+    for (int k = 0; k != 3; ++k)
+        owner.push([this, k] { log("theirs:" + std::to_string(k)); });
+    source.answer(7);
+    drive();
+    acquired.expect_success();
+    outcome theirs;
+    owner.async_close(into(theirs));
+    drive();
+    theirs.expect_success();
+    log.expect("theirs:2 theirs:1 theirs:0");
+    closed().expect_success();
+    log.expect("release:7");
+}
+
 // C66
 BOOST_AUTO_TEST_CASE(dismiss_forgets_without_running_and_destroys_the_captures_at_once)
 {

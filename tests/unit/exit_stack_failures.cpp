@@ -59,6 +59,17 @@ BOOST_AUTO_TEST_CASE(close_with_one_failure_keeps_its_type_for_a_catch_C40)
 }
 
 // C41
+BOOST_AUTO_TEST_CASE(exit_that_throws_is_gone_before_the_next_older_one_runs_C41)
+{
+    journal book;
+    exit_stack stack;
+    stack.push(book.noting("older"));
+    stack.push([held = last_word(book, "gone")] { throw boom(1); });
+    BOOST_TEST(numbers(caught([&] { stack.close(); })) == "1");
+    BOOST_TEST(book.text() == "gone older");
+}
+
+// C41
 BOOST_AUTO_TEST_CASE(close_runs_every_exit_whatever_the_others_threw_C41)
 {
     journal book;

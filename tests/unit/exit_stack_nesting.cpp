@@ -349,3 +349,13 @@ BOOST_AUTO_TEST_CASE(child_that_closes_inside_its_parent_tells_its_depth_C95)
     BOOST_TEST(alone == "P0 p0 ");
     BOOST_TEST(inside == "C1 c1 G2 g2 ");
 }
+
+// C94
+BOOST_AUTO_TEST_CASE(child_that_was_told_of_a_failure_fails_in_its_parent_with_its_own_alone_C94)
+{
+    exit_stack parent;
+    exit_stack& child = parent.enter(exit_stack());
+    child.push([] { throw boom(2); });
+    child.fail(make_boom(1));
+    BOOST_TEST(numbers(caught([&] { parent.close(); })) == "2");
+}
