@@ -265,6 +265,18 @@ BOOST_AUTO_TEST_CASE(async_close_terminal_at_every_step_skips_nothing_and_runs_n
     }
 }
 
+// The slot of the final handler is its own again when that is called.
+BOOST_AUTO_TEST_CASE(async_close_leaves_the_slot_of_its_handler_empty)
+{
+    bool in_use = true;
+    push_note("a");
+    stack.async_close(asio::bind_cancellation_slot(
+        signal.slot(), [&](std::exception_ptr) { in_use = signal.slot().has_handler(); }));
+    BOOST_TEST(signal.slot().has_handler());
+    drive();
+    BOOST_TEST(!in_use);
+}
+
 // The slot may be emitted to after the end.
 BOOST_AUTO_TEST_CASE(emission_after_completion_reaches_nothing)
 {

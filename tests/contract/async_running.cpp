@@ -295,6 +295,21 @@ BOOST_AUTO_TEST_CASE(exit_slot_is_cleared_when_the_exit_completes)
     }
 }
 
+BOOST_AUTO_TEST_CASE(exit_slot_is_empty_when_the_next_exit_is_given_it)
+{
+    bool empty = false;
+    stack.push([&](exit_handler handler) {
+        empty = !handler.get_cancellation_slot().has_handler();
+        std::move(handler)();
+    });
+    stack.push([&](exit_handler handler) {
+        handler.get_cancellation_slot().assign([](asio::cancellation_type) {});
+        asio::post(context, [h = std::move(handler)]() mutable { std::move(h)(); });
+    });
+    closed().expect_success();
+    BOOST_TEST(empty);
+}
+
 // Work is held for both executors while closing, and none by an idle stack.
 BOOST_AUTO_TEST_CASE(async_close_holds_work_for_both_executors_and_an_idle_stack_holds_none)
 {
