@@ -332,6 +332,21 @@ BOOST_AUTO_TEST_CASE(close_whose_executor_refuses_a_coroutine_that_comes_back_dr
     BOOST_TEST(context.stopped());
 }
 
+// Where a coroutine does not begin within the call that starts it, a cut waits for that.
+BOOST_AUTO_TEST_CASE(
+    forced_close_on_an_executor_that_posts_cuts_a_coroutine_at_its_first_suspension)
+{
+    auto a = script("a");
+    async_exit_stack posting{asio::any_io_executor(posting_executor(context))};
+    posting.push(a.awaitable());
+    posting.force();
+    posting.async_close(into(result));
+    drive();
+    log.expect("+a !a -a");
+    BOOST_TEST(a.cuts() == 1);
+    result.expect_code(asio::error::operation_aborted);
+}
+
 // ---- handlers that throw, and are called within the operation of another one
 
 namespace {
