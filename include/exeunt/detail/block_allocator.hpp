@@ -48,11 +48,11 @@ private:
     template <std::size_t Size>
     using cache = block_cache<std::integral_constant<std::size_t, Size>>;
 
-    static consteval bool is_over_aligned()
+    static constexpr bool is_over_aligned()
     {
         return alignof(T) > __STDCPP_DEFAULT_NEW_ALIGNMENT__;
     }
-    static consteval std::size_t rounded() { return (sizeof(T) + 63) / 64 * 64; }
+    static constexpr std::size_t rounded() { return (sizeof(T) + 63) / 64 * 64; }
 };
 
 } // namespace exeunt::detail
