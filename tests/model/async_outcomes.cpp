@@ -4,6 +4,7 @@
 #include <exeunt/on_exit.hpp>
 #include <exeunt/testing.hpp>
 
+#include "support/count.hpp"
 #include "support/expect.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -45,7 +46,9 @@ enum class way : unsigned char {
     count
 };
 
-constexpr std::size_t most_exits = 4;
+// Sanitizers take their time, and find nothing in the fourth exit that is not in three.
+constexpr std::size_t most_exits = with_address_sanitizer || with_thread_sanitizer ? 3 : 4;
+constexpr std::size_t ways = static_cast<std::size_t>(way::count);
 constexpr auto limit = 1s;
 
 // What an exit that ends so fails with, as describe() says it; empty if it succeeds.
@@ -273,7 +276,10 @@ BOOST_AUTO_TEST_CASE(exits_that_end_in_any_way_at_any_position_all_run_and_all_f
         } while (advance(plan));
     }
     BOOST_TEST_MESSAGE(runs << " closes");
-    BOOST_TEST(runs == 2u * (14 + 14 * 14 + 14 * 14 * 14 + 14 * 14 * 14 * 14));
+    std::size_t plans = 0;
+    for (std::size_t exits = 0, all = ways; exits != most_exits; ++exits, all *= ways)
+        plans += all;
+    BOOST_TEST(runs == 2 * plans);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
