@@ -222,14 +222,13 @@ BOOST_AUTO_TEST_CASE(a_lease_that_is_an_exit_comes_back_whatever_happens_to_its_
         asio::cancellation_signal signal;
         auto& acquired = world.answer();
         world.push(*stack, does::hops);
-        stack->async_acquire(
-            [&]() -> asio::awaitable<pool_type::lease> {
-                auto lease = co_await p.pool->async_acquire(
-                    asio::bind_executor(world.context.get_executor(), asio::use_awaitable));
-                ++p.out;
-                co_return lease;
-            }(),
-            world.into(acquired));
+        auto const lease = [&]() -> asio::awaitable<pool_type::lease> {
+            auto acquired_lease = co_await p.pool->async_acquire(
+                asio::bind_executor(world.context.get_executor(), asio::use_awaitable));
+            ++p.out;
+            co_return acquired_lease;
+        };
+        stack->async_acquire(lease(), world.into(acquired));
         p.acquire(p.returning());
         world.later([&] { stack->async_close(world.into(world.answer(), signal)); });
         world.later([&] {
