@@ -220,8 +220,6 @@ public:
 
     exit_target* get() const noexcept { return reinterpret_cast<exit_target*>(bits_ & ~released); }
 
-    EXEUNT_EACH_EXIT bool is_owed() const noexcept { return (bits_ & released) == 0; }
-
     // Null if it is owed nothing any more.
     exit_target* release() noexcept
     {
@@ -291,8 +289,8 @@ public:
 
     ~basic_exit_handler()
     {
-        if (target_.is_owed())
-            target_.release()->drop();
+        if (auto* target = target_.release())
+            target->drop();
     }
 
     /// Ends the exit.
