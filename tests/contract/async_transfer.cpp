@@ -177,6 +177,7 @@ BOOST_AUTO_TEST_CASE(pop_all_during_an_acquire_registers_that_beside_what_comes_
 {
     scripted_source<int> source;
     outcome_of<int*> acquired;
+    stack.push([&] { log("theirs"); });
     stack.async_acquire(
         source.async_get(asio::deferred),
         [&](int& value) { log("release:" + std::to_string(value)); }, into(acquired));
@@ -191,7 +192,7 @@ BOOST_AUTO_TEST_CASE(pop_all_during_an_acquire_registers_that_beside_what_comes_
     owner.async_close(into(theirs));
     drive();
     theirs.expect_success();
-    log.expect("theirs:2 theirs:1 theirs:0");
+    log.expect("theirs:2 theirs:1 theirs:0 theirs");
     closed().expect_success();
     log.expect("release:7");
 }
