@@ -360,6 +360,26 @@ BOOST_AUTO_TEST_CASE(scope_body_gives_one_back_early)
     log.expect("+early -early body +b -b +a -a");
 }
 
+// What the body has begun to close has to end first
+BOOST_AUTO_TEST_CASE(scope_whose_body_has_begun_to_close_waits_for_that)
+{
+    auto a = script("a");
+    outcome closing;
+    exeunt::async_with(
+        context,
+        [&](async_exit_stack& s) {
+            s.push(a.awaitable());
+            s.async_close(into(closing));
+        },
+        into(result));
+    drive();
+    result.expect_pending();
+    a.answer();
+    drive();
+    closing.expect_success();
+    result.expect_success();
+}
+
 // C66 in a scope: a commit dismisses the rollback
 BOOST_AUTO_TEST_CASE(scope_body_dismisses_its_rollback)
 {

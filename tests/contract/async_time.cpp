@@ -87,6 +87,31 @@ BOOST_AUTO_TEST_CASE(async_with_cancelled_body_gives_its_exits_the_grace)
     BOOST_TEST(exeunt::code_of(result.error) == asio::error::timed_out);
 }
 
+// C79: also where the body does not take the cancellation for an end
+BOOST_AUTO_TEST_CASE(async_with_cancelled_body_that_succeeds_gives_its_exits_the_grace)
+{
+    auto a = script("a");
+    auto work = script("work").ignores_cancellation();
+    exeunt::async_with(
+        context, exeunt::close_options{.grace = 3s},
+        [&](async_exit_stack& s) -> asio::awaitable<void> {
+            s.push(exeunt::on_exit(a.awaitable()).named("a"));
+            co_await asio::this_coro::throw_if_cancelled(false);
+            co_await work.async_operation(asio::use_awaitable);
+        },
+        asio::bind_cancellation_slot(signal.slot(), into(result)));
+    drive();
+    emit();
+    work.answer();
+    drive();
+    BOOST_TEST(a.running());
+    advance(2s);
+    BOOST_TEST(a.cuts() == 0);
+    advance(1s);
+    BOOST_TEST(a.cuts() == 1);
+    result.expect_code(asio::error::timed_out);
+}
+
 // C81: the first terminal cuts nothing but makes sure that grace is running
 BOOST_AUTO_TEST_CASE(async_close_first_terminal_starts_the_grace)
 {

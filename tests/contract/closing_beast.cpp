@@ -205,9 +205,10 @@ BOOST_FIXTURE_TEST_CASE(closing_a_websocket_whose_reader_was_cut_adds_no_failure
     cut.emit(terminal);
     run_until([&] { return read; });
     stack.push(exeunt::closing(mine));
-    begin_close(cancellation());
+    auto const cause = failure("body");
+    begin_close(cause);
     run_until_closed();
-    result.expect_code(asio::error::operation_aborted);
+    result.expect_error(cause);
 }
 
 // Half of a message is on the wire.

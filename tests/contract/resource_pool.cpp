@@ -363,6 +363,18 @@ BOOST_AUTO_TEST_CASE(lease_in_a_forced_stack_is_discarded)
     expect_balanced();
 }
 
+BOOST_AUTO_TEST_CASE(lease_that_is_told_of_a_forced_unwinding_is_discarded)
+{
+    make();
+    auto got = acquired_now();
+    exit_state forced({}, true);
+    got.lease.async_exit(forced, into(result));
+    drive();
+    result.expect_success();
+    expect_events("open:0 gone:0");
+    expect_balanced();
+}
+
 BOOST_AUTO_TEST_CASE(lease_in_a_stack_may_be_discarded_before)
 {
     make();
