@@ -360,7 +360,7 @@ BOOST_AUTO_TEST_CASE(scope_body_gives_one_back_early)
     log.expect("+early -early body +b -b +a -a");
 }
 
-// What the body has begun to close has to end first
+// C54 in a scope: what the body has begun to close is waited for
 BOOST_AUTO_TEST_CASE(scope_whose_body_has_begun_to_close_waits_for_that)
 {
     auto a = script("a");

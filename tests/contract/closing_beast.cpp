@@ -211,6 +211,18 @@ BOOST_FIXTURE_TEST_CASE(closing_a_websocket_whose_reader_was_cut_adds_no_failure
     result.expect_error(cause);
 }
 
+BOOST_FIXTURE_TEST_CASE(closing_a_websocket_that_is_reset_meanwhile_adds_no_failure, beast_fixture)
+{
+    shake_hands();
+    std::exception_ptr const cause = failure("body");
+    stack.push(exeunt::closing(mine));
+    begin_close(cause);
+    their_socket().set_option(asio::socket_base::linger(true, 0));
+    their_socket().close();
+    run_until_closed();
+    result.expect_error(cause);
+}
+
 // Half of a message is on the wire.
 BOOST_FIXTURE_TEST_CASE(closing_a_websocket_in_the_middle_of_a_write_is_bounded, beast_fixture)
 {
