@@ -249,6 +249,35 @@ BOOST_AUTO_TEST_CASE(no_child_outlives_its_scope)
     });
 }
 
+BOOST_AUTO_TEST_CASE(children_that_wait_for_room_all_begin_before_a_cancel_and_none_after)
+{
+    run_orders(+[](order_world& world) {
+        auto& in = world.new_group(1);
+        scope_type scope(world.context, {.limit = 1});
+        std::array<order_world::exit*, 3> children{};
+        for (auto*& each : children) {
+            each = &world.expect_one("child", in);
+            scope.spawn(hopping_child(world, *each));
+        }
+        bool cancelled = false;
+        world.later([&] {
+            world.check(
+                scope.size() != 0 || scope.queued() == 0, "there is room, and a child waits");
+            // What runs is told to stop; what waits is forgotten.
+            for (auto* each : children)
+                forget_unbegun(*each);
+            cancelled = true;
+            scope.cancel();
+        });
+        scope.async_join([&, h = world.any_handler()](std::exception_ptr error) mutable {
+            world.check(children.back()->ran() || cancelled, "a child did not begin");
+            std::move(h)(error);
+        });
+        world.run();
+        world.check(scope.empty(), "children are left");
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_child_that_fails_cancels_the_others)
 {
     run_orders(+[](order_world& world) {
