@@ -6,13 +6,10 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
-#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/co_spawn.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -431,68 +428,6 @@ BOOST_AUTO_TEST_CASE(async_run_now_and_acquire_memory_is_freed_before_the_final_
     acquire.expect_completed();
     BOOST_TEST(stack.size() == 2u);
     closed().expect_success();
-}
-
-// What an exit's handler hands out is filled, so that blocks which overlap tell.
-class filled_block
-{
-public:
-    using allocator =
-        std::allocator_traits<exeunt::exit_handler::allocator_type>::rebind_alloc<unsigned char>;
-
-    filled_block(exeunt::exit_handler const& handler, std::size_t size, unsigned char with)
-        : allocator_(handler.get_allocator())
-        , bytes_(allocator_.allocate(size))
-        , size_(size)
-        , with_(with)
-    {
-        std::fill_n(bytes_, size_, with_);
-    }
-    filled_block(filled_block const&) = delete;
-    filled_block& operator=(filled_block const&) = delete;
-    ~filled_block()
-    {
-        BOOST_TEST(std::count(bytes_, bytes_ + size_, with_) == static_cast<long>(size_));
-        allocator_.deallocate(bytes_, size_);
-    }
-
-private:
-    allocator allocator_;
-    unsigned char* bytes_;
-    std::size_t size_;
-    unsigned char with_;
-};
-
-// C78
-BOOST_AUTO_TEST_CASE(exit_memory_blocks_that_are_held_together_do_not_overlap)
-{
-    stack.push([&](exeunt::exit_handler handler) {
-        for (int turn = 0; turn != 2; ++turn) {
-            filled_block const first(handler, 64, 1);
-            filled_block const second(handler, 64, 2);
-            filled_block const large(handler, 4096, 3);
-        }
-        asio::post(context, std::move(handler));
-    });
-    closed().expect_success();
-}
-
-// C78: the operation has ended, its memory is there until the last of it is given back
-BOOST_AUTO_TEST_CASE(exit_memory_kept_by_an_exit_that_was_dropped_stays_valid)
-{
-    for (std::size_t const size : {64u, 4096u}) {
-        allocation_record record;
-        std::optional<filled_block> kept;
-        stack.push([&](exeunt::exit_handler handler) { kept.emplace(handler, size, 4); });
-        stack.async_close(asio::bind_allocator(counting_allocator<>(record), into(result)));
-        drive();
-        BOOST_TEST(is_broken_promise(result.error));
-        BOOST_TEST(record.live != 0u);
-        kept.reset();
-        BOOST_TEST(record.live == 0u);
-        fresh();
-        result = {};
-    }
 }
 
 // C78

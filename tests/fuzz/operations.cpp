@@ -9,6 +9,7 @@
 #include <exeunt/resource_pool.hpp>
 #include <exeunt/task_scope.hpp>
 
+#include "support/counted_resource.hpp"
 #include "support/order_world.hpp"
 
 #include <boost/asio/bind_executor.hpp>
@@ -57,36 +58,12 @@ private:
     std::span<std::uint8_t const> bytes_;
 };
 
-// A resource that counts how many of its kind there are.
-class resource
-{
-public:
-    explicit resource(int& alive) noexcept
-        : alive_(&alive)
-    {
-        ++*alive_;
-    }
-    resource(resource&& other) noexcept
-        : alive_(std::exchange(other.alive_, nullptr))
-    {
-    }
-    resource& operator=(resource&&) = delete;
-    ~resource()
-    {
-        if (alive_)
-            --*alive_;
-    }
-
-private:
-    int* alive_;
-};
-
 class program
 {
     using stack_type = order_world::stack_type;
     using group_type = exeunt::basic_exit_group<ordering_executor>;
     using scope_type = exeunt::basic_task_scope<ordering_executor>;
-    using pool_type = exeunt::basic_resource_pool<resource, ordering_executor>;
+    using pool_type = exeunt::basic_resource_pool<counted_resource, ordering_executor>;
 
     // A stack with the exits that it has.
     struct owner
@@ -146,9 +123,9 @@ private:
         child_lane_ = &world_->new_group(static_cast<std::size_t>(-1));
         pool_.emplace(context, exeunt::opened_by([this] {
             return open();
-        }).recycled_by([](resource&) {
+        }).recycled_by([](counted_resource&) {
               return order_world::hop();
-          }).closed_by([](resource&) { return order_world::hop(); }),
+          }).closed_by([](counted_resource&) { return order_world::hop(); }),
             exeunt::pool_options{.max_size = 1 + bytes_.pick(2)});
         add_stack();
     }
@@ -361,13 +338,13 @@ private:
         }
     }
 
-    asio::awaitable<resource> open()
+    asio::awaitable<counted_resource> open()
     {
         bool const bad = bytes_.pick(4) == 3;
         co_await order_world::hop();
         if (bad)
             throw test_error("open");
-        co_return resource(resources_);
+        co_return counted_resource(resources_);
     }
 
     void lease()

@@ -1,6 +1,7 @@
 // A pool: waiters that come and are cancelled, leases that come back, and the close, in any order.
 #include <exeunt/resource_pool.hpp>
 
+#include "support/counted_resource.hpp"
 #include "support/orders.hpp"
 
 #include <deque>
@@ -11,31 +12,7 @@ namespace {
 
 using stack_type = order_world::stack_type;
 
-// A resource that counts how many of its kind there are.
-class resource
-{
-public:
-    explicit resource(int& alive) noexcept
-        : alive_(&alive)
-    {
-        ++*alive_;
-    }
-    resource(resource&& other) noexcept
-        : alive_(std::exchange(other.alive_, nullptr))
-    {
-    }
-    resource& operator=(resource&&) = delete;
-    ~resource()
-    {
-        if (alive_)
-            --*alive_;
-    }
-
-private:
-    int* alive_;
-};
-
-using pool_type = exeunt::basic_resource_pool<resource, ordering_executor>;
+using pool_type = exeunt::basic_resource_pool<counted_resource, ordering_executor>;
 
 struct pool_in
 {
@@ -44,9 +21,9 @@ struct pool_in
         , fails(that_fails)
         , pool(std::in_place, w.context, exeunt::opened_by([this] {
             return open();
-        }).recycled_by([](resource&) {
+        }).recycled_by([](counted_resource&) {
               return order_world::hop();
-          }).closed_by([this](resource&) -> asio::awaitable<void> {
+          }).closed_by([this](counted_resource&) -> asio::awaitable<void> {
             ++closing;
             co_await order_world::hop();
         }),
@@ -54,13 +31,13 @@ struct pool_in
     {
     }
 
-    asio::awaitable<resource> open()
+    asio::awaitable<counted_resource> open()
     {
         bool const bad = opened++ == fails;
         co_await order_world::hop();
         if (bad)
             throw test_error("opening");
-        co_return resource(alive);
+        co_return counted_resource(alive);
     }
 
     // What comes is kept until it is given back, at once or later.

@@ -318,7 +318,7 @@ public:
     void* allocate(std::size_t size, std::size_t alignment) override
     {
         if (size <= room && alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__
-            && (references_.fetch_or(room_is_taken, std::memory_order_relaxed) & room_is_taken)
+            && (references_.fetch_or(room_is_taken, std::memory_order_acquire) & room_is_taken)
                 == 0)
             return room_;
         return allocate_apart(size, alignment);
