@@ -165,12 +165,12 @@ public:
 
     /// Registers `f(args...)`; callable and arguments are captured now, and passed on as rvalues.
     /** The exit sees nothing of the unwinding; it must be synchronous. Throws as `push` does. */
-    template <class F, class... Args>
-    exit_handle callback(F&& f, Args&&... args)
+    template <class F, class Arg, class... Args>
+    exit_handle callback(F&& f, Arg&& arg, Args&&... args)
     {
         auto& list = this->registrable();
-        return list.link(detail::make_callback(
-            list, std::forward<F>(f), source_location(), std::forward<Args>(args)...));
+        return list.link(detail::make_callback(list, std::forward<F>(f), source_location(),
+            std::forward<Arg>(arg), std::forward<Args>(args)...));
     }
 
     /// Registers `f()`, with the place of the call.
@@ -183,12 +183,12 @@ public:
 
     /// Registers `f(args...)` that returns an awaitable or an operation, or `f(args..., handler)`.
     /** Callable and arguments are captured now, and passed on as rvalues. Throws as `push` does. */
-    template <class F, class... Args>
-    exit_handle push_async_callback(F&& f, Args&&... args)
+    template <class F, class Arg, class... Args>
+    exit_handle push_async_callback(F&& f, Arg&& arg, Args&&... args)
     {
         auto& list = this->registrable();
-        return list.link(detail::make_async_callback<Executor>(
-            list, std::forward<F>(f), source_location(), std::forward<Args>(args)...));
+        return list.link(detail::make_async_callback<Executor>(list, std::forward<F>(f),
+            source_location(), std::forward<Arg>(arg), std::forward<Args>(args)...));
     }
 
     /// Registers an asynchronous `f()` or `f(handler)`, with the place of the call.

@@ -104,18 +104,33 @@ public:
     }
 
     /// Registers `f(args...)`, which is synchronous.
-    template <class F, class... Args>
-    exit_handle callback(F&& f, Args&&... args)
+    template <class F, class Arg, class... Args>
+    exit_handle callback(F&& f, Arg&& arg, Args&&... args)
     {
-        return registered(base::callback(std::forward<F>(f), std::forward<Args>(args)...));
+        return registered(base::callback(
+            std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...));
+    }
+
+    /// Registers `f()`, which is synchronous, with the place of the call.
+    template <class F>
+    exit_handle callback(F&& f, source_location where = source_location::current())
+    {
+        return registered(base::callback(std::forward<F>(f), where));
     }
 
     /// Registers `f(args...)`, which is asynchronous.
-    template <class F, class... Args>
-    exit_handle push_async_callback(F&& f, Args&&... args)
+    template <class F, class Arg, class... Args>
+    exit_handle push_async_callback(F&& f, Arg&& arg, Args&&... args)
     {
-        return registered(
-            base::push_async_callback(std::forward<F>(f), std::forward<Args>(args)...));
+        return registered(base::push_async_callback(
+            std::forward<F>(f), std::forward<Arg>(arg), std::forward<Args>(args)...));
+    }
+
+    /// Registers an asynchronous `f()` or `f(handler)`, with the place of the call.
+    template <class F>
+    exit_handle push_async_callback(F&& f, source_location where = source_location::current())
+    {
+        return registered(base::push_async_callback(std::forward<F>(f), where));
     }
 
     /// Constructs a T that the group owns: its destructor is the exit.

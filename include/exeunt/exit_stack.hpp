@@ -110,12 +110,12 @@ public:
 
     /// Registers `f(args...)`; callable and arguments are captured now, and passed on as rvalues.
     /** The exit sees nothing of the unwinding. Throws as `push` does. */
-    template <class F, class... Args>
-    exit_handle callback(F&& f, Args&&... args)
+    template <class F, class Arg, class... Args>
+    exit_handle callback(F&& f, Arg&& arg, Args&&... args)
     {
         require_registrable();
-        return list_.link(detail::make_callback(
-            list_, std::forward<F>(f), source_location(), std::forward<Args>(args)...));
+        return list_.link(detail::make_callback(list_, std::forward<F>(f), source_location(),
+            std::forward<Arg>(arg), std::forward<Args>(args)...));
     }
 
     /// Registers `f()`, with the place of the call.

@@ -158,6 +158,22 @@ BOOST_AUTO_TEST_CASE(group_registers_in_every_way_of_a_stack)
         "released:9 +context -context adopted:7 emplaced async_exit async_callback callback");
 }
 
+BOOST_AUTO_TEST_CASE(group_callbacks_without_arguments_tell_where_they_were_registered)
+{
+    auto& g = group();
+    auto const before = static_cast<std::uint32_t>(__LINE__);
+    g.callback([] { std::rethrow_exception(failure("a")); });
+    g.push_async_callback([](exit_handler) { std::rethrow_exception(failure("b")); });
+    begin_close();
+    result.expect_once();
+    auto const failures = failures_of(result.error);
+    BOOST_TEST_REQUIRE(failures.size() == 2u);
+    for (exeunt::exit_failure const& each : failures)
+        BOOST_TEST(std::string_view(each.where.file).ends_with("exit_group.cpp"));
+    BOOST_TEST(failures[0].where.line == before + 2);
+    BOOST_TEST(failures[1].where.line == before + 1);
+}
+
 // All failures are kept, in the order of time, under the names of their exits.
 BOOST_AUTO_TEST_CASE(group_keeps_all_failures_with_their_names)
 {

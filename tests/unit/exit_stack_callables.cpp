@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(push_of_std_functions_calls_them_C99)
     std::function<void()> const lvalue = plain_function;
     BOOST_TEST(run(lvalue) == "plain");
     BOOST_TEST(run(std::ref(lvalue)) == "plain");
-    BOOST_TEST(run(std::bind(plain_function)) == "plain");
+    BOOST_TEST(run(std::bind<void>(plain_function)) == "plain");
 }
 
 // C99

@@ -2,6 +2,7 @@
 #define EXEUNT_DETAIL_EXIT_LIST_HPP
 
 #include <exeunt/close_options.hpp>
+#include <exeunt/config.hpp>
 #include <exeunt/detail/arena.hpp>
 #include <exeunt/detail/entry.hpp>
 #include <exeunt/detail/exit_state_access.hpp>
@@ -182,7 +183,7 @@ public:
     }
 
     // An exit that has ended, and whose payload has been destroyed, is gone.
-    void end(running_exit& exit) noexcept
+    EXEUNT_EACH_EXIT void end(running_exit& exit) noexcept
     {
         leave(exit);
         give_back(exit);
@@ -213,14 +214,14 @@ public:
         --size_;
         return newest_ = e.older;
     }
-    void give_back(running_exit& exit) noexcept
+    EXEUNT_EACH_EXIT void give_back(running_exit& exit) noexcept
     {
         if (exit.memory)
             std::exchange(exit.memory, nullptr)->release();
         else
             return_slot(*exit.running, exit.running->table->slot_class);
     }
-    void leave(running_exit& exit) noexcept
+    EXEUNT_EACH_EXIT void leave(running_exit& exit) noexcept
     {
         // Not always the innermost: exits that were begun by different operations end in any order.
         running_exit** link = &running_;

@@ -131,9 +131,9 @@ struct exit_state_access
 
     static bool wants(exit_state const& state, exit_filter filter) noexcept
     {
-        return filter == exit_filter::always
-            || (filter == exit_filter::only_on_failure ? state.failed() || state.unknown_
-                                                       : !state.failed() && !state.unknown_);
+        if (filter == exit_filter::always)
+            return true;
+        return (state.failed() || state.unknown_) == (filter == exit_filter::only_on_failure);
     }
 
     // An exit that called replace() gives the new failure its name.
