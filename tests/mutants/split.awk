@@ -11,6 +11,8 @@
 #   - the old text
 #   + the new text
 #   killed by unit/one contract/another
+#
+# One that begins with `without` and not with `mutant` is no bug, and nobody kills it.
 
 function finish()
 {
@@ -39,10 +41,11 @@ function write(what, text)
 
 function joined(text, line) { return (text == "" ? "" : text "\n") line }
 
-/^mutant / {
+/^(mutant|without) / {
     finish()
     name = $2
-    file = after = old = new = killers = ""
+    file = after = old = new = ""
+    killers = $1 == "without" ? "nobody" : ""
 }
 /^in / { file = substr($0, 4) }
 /^after / { after = substr($0, 7) }

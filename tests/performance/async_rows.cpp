@@ -140,35 +140,30 @@ auto on_executor(Use use)
 
 void add_async_rows(suite& all)
 {
-    auto const inline_ = [](std::size_t& count) { return inline_exit(count); };
-    auto const posted = [](std::size_t& count) { return posted_exit(count); };
+    auto const inline_ = [](std::size_t n) {
+        return library<context_executor>(n, [](std::size_t& count) { return inline_exit(count); });
+    };
+    auto const posted = [](auto executor) {
+        using type = typename decltype(executor)::type;
+        return [](std::size_t n) {
+            return library<type>(n, [](std::size_t& count) { return posted_exit(count); });
+        };
+    };
     using any = asio::any_io_executor;
-    for (std::size_t const n : {0u, 16u}) {
-        all.push_back({"G4", "library", n, library<context_executor>(n, inline_)});
-        all.push_back({"G4", "reference", n, trampoline(n)});
-        all.push_back({"G5", "library", n, library<context_executor>(n, inline_)});
-        all.push_back({"G5", "reference", n, handler_vector(n)});
-    }
-    for (std::size_t const n : {0u, 1u, 4u, 16u}) {
-        all.push_back({"G6", "library", n, library<context_executor>(n, posted)});
-        all.push_back({"G6", "reference", n, compose<context_executor>(n)});
-    }
-    for (std::size_t const n : {0u, 16u}) {
-        all.push_back({"G7", "library", n, library<any>(n, posted)});
-        all.push_back({"G7", "reference", n, compose<context_executor>(n)});
-        all.push_back({"G7.any", "library", n, library<any>(n, posted)});
-        all.push_back({"G7.any", "reference", n, compose<any>(n)});
-    }
-    all.push_back({"G13.async", "harness", 1, on_executor(no_stack)});
-    all.push_back({"G13.async", "library", 1, on_executor(unused_stack)});
-}
-
-void add_async_growth(suite& all, std::size_t n)
-{
-    auto const inline_ = [](std::size_t& count) { return inline_exit(count); };
-    auto const posted = [](std::size_t& count) { return posted_exit(count); };
-    all.push_back({"inline", "library", n, library<context_executor>(n, inline_)});
-    all.push_back({"posted", "library", n, library<context_executor>(n, posted)});
+    constexpr auto room = reference::composed<any>::room;
+    std::vector<std::size_t> const at = {0, 16};
+    all.push_back({"G4,G5", "library", at, inline_});
+    all.push_back({"G4", "reference", at, trampoline, room});
+    all.push_back({"G5", "reference", at, handler_vector});
+    std::vector<std::size_t> const few = {0, 1, 4, 16};
+    all.push_back({"G6", "library", few, posted(std::type_identity<context_executor>())});
+    all.push_back({"G6,G7", "reference", few, compose<context_executor>, room});
+    all.push_back({"G7,G7.any", "library", at, posted(std::type_identity<any>())});
+    all.push_back({"G7.any", "reference", at, compose<any>, room});
+    auto const harness = [](std::size_t) { return on_executor(no_stack); };
+    auto const unused = [](std::size_t) { return on_executor(unused_stack); };
+    all.push_back({"G13.async", "harness", {1}, harness, 0});
+    all.push_back({"G13.async", "library", {1}, unused, 0});
 }
 
 } // namespace performance

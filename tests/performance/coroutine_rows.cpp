@@ -98,20 +98,13 @@ auto in_coroutine(asio::awaitable<void> (*run)(sampler&, std::size_t), std::size
 
 void add_coroutine_rows(suite& all)
 {
-    for (std::size_t const n : {0u, 1u, 4u, 16u}) {
-        all.push_back({"G8", "library", n, library_scope(n)});
-        all.push_back({"G8", "reference", n, scope_by_hand(n)});
-    }
-    for (std::size_t const n : {0u, 16u, 1024u}) {
-        all.push_back({"G9", "library", n, library_close(n)});
-        all.push_back({"G9", "reference", n, in_coroutine(close_by_hand, n)});
-    }
-}
-
-void add_coroutine_growth(suite& all, std::size_t n)
-{
-    all.push_back({"coroutine", "library", n, library_close(n)});
-    all.push_back({"async_with", "library", n, library_scope(n)});
+    std::vector<std::size_t> const few = {0, 1, 4, 16};
+    all.push_back({"G8", "library", few, library_scope});
+    all.push_back({"G8", "reference", few, scope_by_hand});
+    auto const by_hand = [](std::size_t n) { return in_coroutine(close_by_hand, n); };
+    std::vector<std::size_t> const many = {0, 16, 1024};
+    all.push_back({"G9", "library", many, library_close});
+    all.push_back({"G9", "reference", many, by_hand});
 }
 
 } // namespace performance

@@ -1,4 +1,4 @@
-// Prints one figure a line: row, who, number of exits, value for one cycle. Of instructions it prints
+// Prints one figure a line: rows, who, number of exits, value for one cycle. Of instructions it prints
 // none: for each measurement callgrind writes a file that bears its name and how many cycles it had.
 #include "measure.hpp"
 
@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 
 #include <valgrind/callgrind.h>
 
@@ -16,41 +15,86 @@ allocations allocated;
 
 namespace {
 
-void count_instructions(suite const& all, std::size_t cycles, std::size_t warm_up)
+// One number: who does the work of these rows, and how many exits there are.
+struct measurement
+{
+    std::string rows;
+    std::string who;
+    std::size_t n;
+    std::function<void(sampler&)> run;
+};
+
+suite all_subjects()
+{
+    suite all;
+    add_sync_rows(all);
+    add_async_rows(all);
+    add_coroutine_rows(all);
+    add_pool_rows(all);
+    exeunt_rows::add(all, "library");
+    bare_rows::add(all, "reference");
+    return all;
+}
+
+bool stands_in(std::string const& rows, std::string const& row)
+{
+    return (',' + rows + ',').find(',' + row + ',') != std::string::npos;
+}
+
+std::vector<measurement> measurements()
+{
+    std::vector<measurement> all;
+    for (auto const& each : all_subjects())
+        for (auto const n : each.at)
+            all.push_back({each.rows, each.who, n, each.with(n)});
+    return all;
+}
+
+// All that has room for so many exits; of what has not it is said how many there is room for.
+std::vector<measurement> growing()
+{
+    std::vector<measurement> all;
+    for (auto const& each : all_subjects()) {
+        if (each.who == "harness")
+            continue;
+        if (each.room != subject::any_number)
+            std::printf("room %s %s 0 %zu\n", each.rows.c_str(), each.who.c_str(), each.room);
+        else
+            for (std::size_t const n : {1000u, 10000u, 100000u, 1000000u})
+                all.push_back({each.rows, each.who, n, each.with(n)});
+    }
+    return all;
+}
+
+void count_instructions(
+    std::vector<measurement> const& all, std::size_t cycles, std::size_t warm_up)
 {
     for (auto const& each : all) {
         sampler samples(mode::instructions, cycles, warm_up);
         CALLGRIND_ZERO_STATS;
         each.run(samples);
-        auto const label = each.row + ' ' + each.who + ' ' + std::to_string(each.n) + ' '
+        auto const label = each.rows + ' ' + each.who + ' ' + std::to_string(each.n) + ' '
             + std::to_string(samples.cycles());
         CALLGRIND_DUMP_STATS_AT(label.c_str());
     }
 }
 
-suite growing()
+void print(measurement const& which, double value)
 {
-    suite all;
-    for (std::size_t const n : {1000u, 10000u, 100000u, 1000000u}) {
-        add_sync_growth(all, n);
-        add_async_growth(all, n);
-        add_coroutine_growth(all, n);
-    }
-    return all;
+    std::printf("%s %s %zu %g\n", which.rows.c_str(), which.who.c_str(), which.n, value);
 }
 
-void count_allocations(suite const& all)
+void count_allocations(std::vector<measurement> const& all)
 {
     for (auto const& each : all) {
         sampler samples(mode::allocations, 10);
         each.run(samples);
-        std::printf("%s %s %zu %g\n", each.row.c_str(), each.who.c_str(), each.n,
-            samples.total() / static_cast<double>(samples.cycles()));
+        print(each, samples.total() / static_cast<double>(samples.cycles()));
     }
 }
 
 // One after the other in each round, so that what disturbs the machine disturbs all alike.
-void measure_time(suite const& all, std::size_t rounds)
+void measure_time(std::vector<measurement> const& all, std::size_t rounds)
 {
     std::vector<std::vector<double>> times(all.size());
     for (std::size_t round = 0; round != rounds; ++round)
@@ -62,7 +106,7 @@ void measure_time(suite const& all, std::size_t rounds)
     for (std::size_t i = 0; i != all.size(); ++i) {
         auto const middle = times[i].begin() + static_cast<std::ptrdiff_t>(rounds / 2);
         std::nth_element(times[i].begin(), middle, times[i].end());
-        std::printf("%s %s %zu %g\n", all[i].row.c_str(), all[i].who.c_str(), all[i].n, *middle);
+        print(all[i], *middle);
     }
 }
 
@@ -74,20 +118,17 @@ int main(int argc, char** argv)
 {
     using namespace performance;
     char const* const what = argc > 1 ? argv[1] : "";
-    suite all;
-    add_sync_rows(all);
-    add_async_rows(all);
-    add_coroutine_rows(all);
-    add_pool_rows(all);
+    bool const grows = std::strcmp(what, "growth") == 0;
+    auto all = grows ? growing() : measurements();
     if (argc > 2)
         std::erase_if(all, [&](measurement const& each) {
-            return each.row != argv[2] || (argc > 3 && each.who != argv[3])
+            return !stands_in(each.rows, argv[2]) || (argc > 3 && each.who != argv[3])
                 || (argc > 4 && std::to_string(each.n) != argv[4]);
         });
-    if (std::strcmp(what, "instructions") == 0)
+    if (grows)
+        count_instructions(all, 1, 1);
+    else if (std::strcmp(what, "instructions") == 0)
         count_instructions(all, 10, 3);
-    else if (std::strcmp(what, "growth") == 0)
-        count_instructions(growing(), 1, 1);
     else if (std::strcmp(what, "allocations") == 0)
         count_allocations(all), print_memory();
     else if (std::strcmp(what, "time") == 0)

@@ -57,26 +57,36 @@ private:
     std::chrono::steady_clock::time_point began_;
 };
 
-// One number: a row of the table, who does the work, and how many exits there are.
-struct measurement
+// One way to do the work of a row of the table, with any number of exits.
+struct subject
 {
-    std::string row;
+    static constexpr std::size_t any_number = static_cast<std::size_t>(-1);
+
+    // The rows, separated by commas, that it stands in.
+    std::string rows;
     std::string who;
-    std::size_t n;
-    std::function<void(sampler&)> run;
+    // With how many exits it is measured.
+    std::vector<std::size_t> at;
+    // Given that number, what is measured.
+    std::function<std::function<void(sampler&)>(std::size_t)> with;
+    // How many exits it has room for; 0 if its cost is not one of exits.
+    std::size_t room = any_number;
 };
 
-using suite = std::vector<measurement>;
+using suite = std::vector<subject>;
 
 void add_sync_rows(suite& all);
 void add_async_rows(suite& all);
 void add_coroutine_rows(suite& all);
 void add_pool_rows(suite& all);
 
-// What the library does with this many exits, which may be very many.
-void add_sync_growth(suite& all, std::size_t n);
-void add_async_growth(suite& all, std::size_t n);
-void add_coroutine_growth(suite& all, std::size_t n);
+// The same exits in the library, and in a copy of it without the features that they do not use.
+namespace exeunt_rows {
+void add(suite& all, char const* who);
+}
+namespace bare_rows {
+void add(suite& all, char const* who);
+}
 
 // Figures that are no repeated cycle: "row who n value", one a line.
 void print_memory();

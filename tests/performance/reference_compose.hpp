@@ -19,6 +19,8 @@ template <class Executor>
 class composed
 {
 public:
+    static constexpr std::size_t room = 1024;
+
     explicit composed(Executor const& executor)
         : executor_(executor)
     {
@@ -60,7 +62,7 @@ private:
     };
 
     Executor executor_;
-    exit exits_[1024];
+    exit exits_[room];
     std::size_t count_ = 0;
 };
 

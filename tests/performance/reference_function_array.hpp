@@ -14,6 +14,8 @@ namespace reference {
 class function_array
 {
 public:
+    static constexpr std::size_t room = 1024;
+
     struct exit
     {
         void (*run)(void* context);
@@ -39,7 +41,7 @@ public:
     }
 
 private:
-    exit exits_[1024];
+    exit exits_[room];
     std::size_t count_ = 0;
 };
 

@@ -20,6 +20,8 @@ template <class Executor, class Handler>
 class trampoline
 {
 public:
+    static constexpr std::size_t room = 1024;
+
     explicit trampoline(Executor const& executor)
         : executor_(executor)
     {
@@ -72,7 +74,7 @@ private:
     }
 
     Executor executor_;
-    exit exits_[1024];
+    exit exits_[room];
     std::size_t count_ = 0;
     progress progress_ = progress::ended;
     error_code first_;

@@ -77,7 +77,7 @@ void run_small(void* count)
     touch(n);
 }
 
-[[gnu::noinline]] void unused_stack()
+[[gnu::noinline]] void unused_stack(std::size_t)
 {
     exeunt::exit_stack stack;
     touch(stack);
@@ -96,42 +96,40 @@ void register_small(sampler& samples, std::size_t n, bool measured)
     stack.close();
 }
 
-auto cycle(void (*run)(std::size_t), std::size_t n)
+auto cycle(void (*run)(std::size_t))
 {
-    return [=](sampler& samples) { repeat(samples, [=] { run(n); }); };
+    return
+        [=](std::size_t n) { return [=](sampler& samples) { repeat(samples, [=] { run(n); }); }; };
+}
+
+auto registering(std::size_t n)
+{
+    return [n](sampler& samples) {
+        for (std::size_t i = 0; i != samples.warm_up() + samples.cycles(); ++i)
+            register_small(samples, n, i >= samples.warm_up());
+    };
+}
+
+auto registering_nothing(std::size_t)
+{
+    return registering(0);
 }
 
 } // namespace
 
 void add_sync_rows(suite& all)
 {
-    auto const registering = [](std::size_t n) {
-        return [n](sampler& samples) {
-            for (std::size_t i = 0; i != samples.warm_up() + samples.cycles(); ++i)
-                register_small(samples, n, i >= samples.warm_up());
-        };
-    };
-    all.push_back({"G1", "harness", 16, registering(0)});
-    all.push_back({"G1", "library", 16, registering(16)});
-    for (std::size_t const n : {0u, 16u, 1024u}) {
-        all.push_back({"G2", "harness", n, cycle(empty_cycle, n)});
-        all.push_back({"G2", "library", n, cycle(library_cycle, n)});
-        all.push_back({"G2", "reference", n, cycle(array_cycle, n)});
-        all.push_back({"G3.small", "harness", n, cycle(empty_cycle, n)});
-        all.push_back({"G3.small", "library", n, cycle(library_cycle, n)});
-        all.push_back({"G3.small", "reference", n, cycle(vector_cycle, n)});
-        all.push_back({"G3.heap", "harness", n, cycle(empty_cycle, n)});
-        all.push_back({"G3.heap", "library", n, cycle(library_cycle_large, n)});
-        all.push_back({"G3.heap", "reference", n, cycle(vector_cycle_large, n)});
-    }
-    all.push_back({"G13.sync", "harness", 1, cycle(empty_cycle, 1)});
-    all.push_back({"G13.sync", "library", 1,
-        [](sampler& samples) { repeat(samples, [] { unused_stack(); }); }});
-}
-
-void add_sync_growth(suite& all, std::size_t n)
-{
-    all.push_back({"sync", "library", n, cycle(library_cycle, n)});
+    all.push_back({"G1", "harness", {16}, registering_nothing});
+    all.push_back({"G1", "library", {16}, registering});
+    std::vector<std::size_t> const at = {0, 16, 1024};
+    all.push_back({"G2,G3.small,G3.heap", "harness", at, cycle(empty_cycle)});
+    all.push_back({"G2,G3.small", "library", at, cycle(library_cycle)});
+    all.push_back({"G2", "reference", at, cycle(array_cycle), reference::function_array::room});
+    all.push_back({"G3.small", "reference", at, cycle(vector_cycle)});
+    all.push_back({"G3.heap", "library", at, cycle(library_cycle_large)});
+    all.push_back({"G3.heap", "reference", at, cycle(vector_cycle_large)});
+    all.push_back({"G13.sync", "harness", {1}, cycle(empty_cycle), 0});
+    all.push_back({"G13.sync", "library", {1}, cycle(unused_stack), 0});
 }
 
 } // namespace performance
