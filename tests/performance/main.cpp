@@ -31,6 +31,7 @@ suite all_subjects()
     add_async_rows(all);
     add_coroutine_rows(all);
     add_pool_rows(all);
+    add_held_rows(all);
     exeunt_rows::add(all, "library");
     bare_rows::add(all, "reference");
     return all;

@@ -79,6 +79,7 @@ void add_sync_rows(suite& all);
 void add_async_rows(suite& all);
 void add_coroutine_rows(suite& all);
 void add_pool_rows(suite& all);
+void add_held_rows(suite& all);
 
 // The same exits in the library, and in a copy of it without the features that they do not use.
 namespace exeunt_rows {
