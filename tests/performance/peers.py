@@ -43,11 +43,16 @@ def callbacks(n):
     return cycle
 
 
-def async_callbacks(n):
+async def run_posted():
+    run()
+    await asyncio.sleep(0)
+
+
+def async_callbacks(n, function):
     async def cycle():
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(n):
-                stack.push_async_callback(run_async)
+                stack.push_async_callback(function)
 
     return cycle
 
@@ -56,9 +61,11 @@ async def main():
     for n in (16, 1024):
         cycles = 4000 // n + 1
         sync = [timed(callbacks(n), cycles) for _ in range(ROUNDS)]
-        coroutines = [await timed_async(async_callbacks(n), cycles) for _ in range(ROUNDS)]
         print("time G2 python", n, statistics.median(sync))
-        print("time G9 python", n, statistics.median(coroutines))
+        for rows, function in ("G8,G9", run_async), ("G6", run_posted):
+            cycle = async_callbacks(n, function)
+            times = [await timed_async(cycle, cycles) for _ in range(ROUNDS)]
+            print("time", rows, "python", n, statistics.median(times))
 
 
 asyncio.run(main())
