@@ -25,7 +25,7 @@ function judge(gate, name, n, limit, is,    key, which)
         complain(which " is missed: " is ", at most " limit)
         return "MISSED"
     }
-    if (is > allowed[key] * 1.01)
+    if (is > allowed[key] * 1.02)
         complain(which " is worse than known: " is ", was " allowed[key])
     return "missed"
 }
