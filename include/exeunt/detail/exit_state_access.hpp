@@ -133,7 +133,8 @@ struct exit_state_access
     {
         if (filter == exit_filter::always)
             return true;
-        return (state.failed() || state.unknown_) == (filter == exit_filter::only_on_failure);
+        bool const may_have_failed = state.failed() || state.unknown_;
+        return may_have_failed == (filter == exit_filter::only_on_failure);
     }
 
     // An exit that called replace() gives the new failure its name.
