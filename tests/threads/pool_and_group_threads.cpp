@@ -5,6 +5,7 @@
 #include <exeunt/resource_pool.hpp>
 
 #include "support/expect.hpp"
+#include "support/suppressions.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -23,23 +24,6 @@
 #include <memory>
 #include <utility>
 #include <vector>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define EXEUNT_TEST_UNDER_TSAN
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define EXEUNT_TEST_UNDER_TSAN
-#endif
-
-#if defined(EXEUNT_TEST_UNDER_TSAN)
-// any_io_executor counts the references to a strand with a fence before the last one is destroyed, which
-// TSan does not see; a program of Asio alone is reported in the same way.
-extern "C" char const* __tsan_default_suppressions()
-{
-    return "race:boost::asio::execution::detail::shared_target_executor";
-}
-#endif
 
 using namespace support;
 using exeunt::async_exit_stack;
