@@ -18,10 +18,19 @@ using namespace support;
 
 namespace {
 
-enum class injection { terminal, two_terminals, terminal_and_grace, timeout, force };
+enum class injection {
+    terminal,
+    two_terminals,
+    terminal_and_grace,
+    timeout,
+    force,
+    partial,
+    total
+};
 
 constexpr std::array all_injections{injection::terminal, injection::two_terminals,
-    injection::terminal_and_grace, injection::timeout, injection::force};
+    injection::terminal_and_grace, injection::timeout, injection::force, injection::partial,
+    injection::total};
 
 // What has an effect within the call, or forces.
 constexpr std::array quick_injections{
@@ -43,7 +52,7 @@ struct injected
 std::ostream& operator<<(std::ostream& out, injected const& each)
 {
     constexpr std::array whats{"terminal", "two terminals", "terminal, then the end of the grace",
-        "end of the timeout", "force()"};
+        "end of the timeout", "force()", "partial", "total"};
     constexpr std::array moments{"before step ", "within start ", "within event "};
     return out << whats[static_cast<std::size_t>(each.what)] << ' '
                << moments[static_cast<std::size_t>(each.at)] << each.number;
@@ -112,6 +121,8 @@ private:
         case injection::terminal_and_grace: return world_.emit_and_let_grace_pass();
         case injection::timeout: return world_.advance(scenario_world::timeout);
         case injection::force: return world_.force();
+        case injection::partial: return world_.emit_softly(asio::cancellation_type::partial);
+        case injection::total: return world_.emit_softly(asio::cancellation_type::total);
         }
     }
 

@@ -70,6 +70,15 @@ public:
         target->signal.emit(asio::cancellation_type::terminal);
     }
 
+    // A cancellation that no unwinding hears. A body, and what acquires, may: those are left alone.
+    void emit_softly(asio::cancellation_type type)
+    {
+        if (!target || target->done() || !target->can_be_cancelled || target->body_runs
+            || target->is == tracked_operation::kind::acquires)
+            return;
+        target->signal.emit(type);
+    }
+
     // The grace is over as soon as the cancellation has arrived.
     void emit_and_let_grace_pass()
     {
