@@ -92,4 +92,24 @@ expect 'the synchronous stack: C01 C02 C05' conformance_with async_exit_stack
 expect 'the asynchronous stack: C01 C02 C05' conformance_with exit_stack
 expect 'the asynchronous stack: C01 C05' conformance_with async_exit_stack
 
+# The headers, and the matrix, of which the rows that match are taken away.
+rows_without()
+{
+    mkdir -p "$scratch/rows/tests/contract" "$scratch/rows/include"
+    cp -r "$here/../../include/exeunt" "$scratch/rows/include"
+    for file in "$here"/../contract/token_matrix_*.cpp; do
+        grep -v "$1" "$file" >"$scratch/rows/tests/contract/${file##*/}"
+    done
+    if [ -n "${2-}" ]; then
+        echo "$2" >>"$scratch/rows/include/exeunt/exit_group.hpp"
+    fi
+    sh "$here/token_rows.sh" "$scratch/rows"
+}
+
+rows_without 'no such row' >/dev/null || status=1
+expect 'exit_group.hpp: async_acquire: 1 overloads, 0 rows' rows_without 'exit_group.hpp: async_acq'
+expect 'async_close: 3 overloads, 2 rows' rows_without 'async_close, error code'
+expect 'async_extra: 1 overloads, 0 rows' rows_without 'no such row' \
+    'decltype(auto) async_extra(Token&& token) {'
+
 exit $status
