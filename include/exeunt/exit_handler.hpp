@@ -183,12 +183,13 @@ std::exception_ptr failure_of(First&& first, Rest&&...) noexcept
     try {
         if constexpr (std::is_convertible_v<First, std::exception_ptr>) {
             return std::forward<First>(first);
+        } else if constexpr (std::is_same_v<std::remove_cvref_t<First>, std::error_code>) {
+            // It stays one, although Boost's can be made of it.
+            std::error_code const code = std::forward<First>(first);
+            return code ? std::make_exception_ptr(std::system_error(code)) : nullptr;
         } else if constexpr (std::is_convertible_v<First, boost::system::error_code>) {
             boost::system::error_code const code = std::forward<First>(first);
             return code ? std::make_exception_ptr(boost::system::system_error(code)) : nullptr;
-        } else if constexpr (std::is_convertible_v<First, std::error_code>) {
-            std::error_code const code = std::forward<First>(first);
-            return code ? std::make_exception_ptr(std::system_error(code)) : nullptr;
         } else {
             return nullptr;
         }

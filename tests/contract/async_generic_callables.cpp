@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 using namespace support;
 
@@ -289,6 +290,39 @@ BOOST_AUTO_TEST_CASE(handler_completed_with_values_or_no_error_is_a_success)
     stack.push([](auto handler) { std::move(handler)(nullptr); });
     stack.push([](exit_handler handler) { std::move(handler)(std::error_code()); });
     closed().expect_success();
+}
+
+// Although Boost could make one of its own of it.
+BOOST_AUTO_TEST_CASE(handler_completed_with_a_std_error_code_fails_with_a_std_system_error)
+{
+    auto const broken = std::make_error_code(std::errc::io_error);
+    stack.push([&](exit_handler handler) { std::move(handler)(broken); });
+    closed();
+    BOOST_CHECK_EXCEPTION(std::rethrow_exception(result.error), std::system_error,
+        [&](std::system_error const& failure) { return failure.code() == broken; });
+}
+
+BOOST_AUTO_TEST_CASE(handlers_that_are_assigned_and_swapped_each_end_their_exit_once)
+{
+    std::vector<exit_handler> kept;
+    for (int k = 0; k != 2; ++k)
+        stack.push([&](exit_handler handler) { kept.push_back(std::move(handler)); });
+    push_note("older");
+    close();
+    drive();
+    BOOST_TEST_REQUIRE(kept.size() == 1u);
+    exit_handler first = std::move(kept.front());
+    kept.clear();
+    std::move(first)();
+    std::move(first)(asio::error::eof); // says nothing any more
+    drive();
+    BOOST_TEST_REQUIRE(kept.size() == 1u);
+    first = std::move(kept.front());
+    first.swap(kept.front());
+    std::move(kept.front())();
+    drive();
+    result.expect_success();
+    log.expect("+older -older");
 }
 
 // The handler can be stored, moved and completed later, from a function of its own.

@@ -25,12 +25,13 @@ enum class injection {
     timeout,
     force,
     partial,
-    total
+    total,
+    move,
 };
 
 constexpr std::array all_injections{injection::terminal, injection::two_terminals,
     injection::terminal_and_grace, injection::timeout, injection::force, injection::partial,
-    injection::total};
+    injection::total, injection::move};
 
 // What has an effect within the call, or forces.
 constexpr std::array quick_injections{
@@ -52,7 +53,7 @@ struct injected
 std::ostream& operator<<(std::ostream& out, injected const& each)
 {
     constexpr std::array whats{"terminal", "two terminals", "terminal, then the end of the grace",
-        "end of the timeout", "force()", "partial", "total"};
+        "end of the timeout", "force()", "partial", "total", "moved"};
     constexpr std::array moments{"before step ", "within start ", "within event "};
     return out << whats[static_cast<std::size_t>(each.what)] << ' '
                << moments[static_cast<std::size_t>(each.at)] << each.number;
@@ -123,6 +124,7 @@ private:
         case injection::force: return world_.force();
         case injection::partial: return world_.emit_softly(asio::cancellation_type::partial);
         case injection::total: return world_.emit_softly(asio::cancellation_type::total);
+        case injection::move: return world_.move_main();
         }
     }
 

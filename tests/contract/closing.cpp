@@ -107,6 +107,24 @@ BOOST_AUTO_TEST_CASE(closing_what_is_closed_already_is_no_failure)
     closed().expect_success();
 }
 
+// Somebody has closed the descriptor behind the back of the object.
+BOOST_AUTO_TEST_CASE(closing_that_fails_is_a_failure_unless_there_is_one)
+{
+    asio::posix::stream_descriptor descriptor(context, ::dup(STDIN_FILENO));
+    ::close(descriptor.native_handle());
+    stack.push(exeunt::closing(descriptor));
+    closed().expect_code(asio::error::bad_descriptor);
+
+    asio::posix::stream_descriptor another(context, ::dup(STDIN_FILENO));
+    ::close(another.native_handle());
+    exeunt::async_exit_stack failed(context);
+    failed.push(exeunt::closing(another));
+    outcome other;
+    failed.async_close(error_code(asio::error::eof), into(other));
+    drive();
+    other.expect_code(asio::error::eof);
+}
+
 BOOST_AUTO_TEST_CASE(closing_after_a_reset_is_no_failure)
 {
     reset();

@@ -167,6 +167,13 @@ public:
                 return doomed.splice(doomed.begin(), own_, each);
     }
 
+    // The main stack, unless it is that of a scope, which nobody else moves.
+    void move_main()
+    {
+        if (owns(main))
+            move(main);
+    }
+
     // ---- exits
 
     tracked_exit& exit(std::string name) { return exit(main, std::move(name)); }
@@ -383,6 +390,14 @@ public:
 
 protected:
     ~scenario_verbs() = default;
+
+    bool owns(tracked_stack& which) const
+    {
+        for (auto const& each : own_)
+            if (&each == which.stack)
+                return true;
+        return false;
+    }
 
     std::list<async_exit_stack> own_;
     std::list<exeunt::exit_stack> synchronous_;

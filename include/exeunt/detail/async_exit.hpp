@@ -139,7 +139,7 @@ void start_call(exit_runner<Executor>& runner, exit_state& state, F& function, A
 
 // The driver that awaits what a callable returns; null if that is no coroutine.
 template <class F, class Executor, class... Args>
-constexpr void const* driver_of_call() noexcept
+consteval void const* driver_of_call() noexcept
 {
     if constexpr (kind_of<F, Executor, Args...>() != call_kind::coroutine)
         return nullptr;
@@ -169,7 +169,7 @@ struct async_callable_exit : Words
         start_call(runner, state, function);
     }
     template <class Executor>
-    static constexpr void const* driver() noexcept
+    static consteval void const* driver() noexcept
     {
         return driver_of_call<F, Executor>();
     }
@@ -223,7 +223,7 @@ struct async_adopted_value : Words
         start_call(runner, state, release, held);
     }
     template <class Executor>
-    static constexpr void const* driver() noexcept
+    static consteval void const* driver() noexcept
     {
         return driver_of_call<Release, Executor, T&>();
     }
@@ -316,7 +316,7 @@ struct async_exit_table : exit_table
 };
 
 template <class Payload, class Executor>
-constexpr void const* driver_of() noexcept
+consteval void const* driver_of() noexcept
 {
     if constexpr (requires { Payload::template driver<Executor>(); })
         return Payload::template driver<Executor>();
@@ -368,7 +368,7 @@ concept has_own_force = requires(Payload& payload)
 };
 
 template <class Payload>
-constexpr auto force_of() noexcept -> void (*)(entry&)
+consteval auto force_of() noexcept -> void (*)(entry&)
 {
     if constexpr (Payload::has_force)
         return [](entry& e) {
@@ -382,7 +382,7 @@ constexpr auto force_of() noexcept -> void (*)(entry&)
 }
 
 template <class Payload>
-constexpr auto on_cut_of() noexcept -> void (*)(entry&)
+consteval auto on_cut_of() noexcept -> void (*)(entry&)
 {
     if constexpr (Payload::has_on_cut)
         return [](entry& e) {
@@ -394,7 +394,7 @@ constexpr auto on_cut_of() noexcept -> void (*)(entry&)
 }
 
 template <class Payload>
-constexpr auto within_of() noexcept -> std::chrono::steady_clock::duration (*)(entry&) noexcept
+consteval auto within_of() noexcept -> std::chrono::steady_clock::duration (*)(entry&) noexcept
 {
     if constexpr (Payload::is_limited)
         return [](entry& e) noexcept { return stored<Payload>::get(e).limits.within; };

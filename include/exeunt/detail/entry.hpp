@@ -173,7 +173,7 @@ struct stored
 };
 
 template <class Payload>
-constexpr auto destroy_of() noexcept -> void (*)(entry&) noexcept
+consteval auto destroy_of() noexcept -> void (*)(entry&) noexcept
 {
     if constexpr (std::is_trivially_destructible_v<Payload> && !stored<Payload>::boxed)
         return nullptr;
@@ -183,7 +183,7 @@ constexpr auto destroy_of() noexcept -> void (*)(entry&) noexcept
 
 // A payload names itself and owns a value if it has these members.
 template <class Payload>
-constexpr auto name_of() noexcept -> std::string_view (*)(entry&) noexcept
+consteval auto name_of() noexcept -> std::string_view (*)(entry&) noexcept
 {
     if constexpr (Payload::is_named)
         return &stored<Payload>::name;
@@ -192,7 +192,7 @@ constexpr auto name_of() noexcept -> std::string_view (*)(entry&) noexcept
 }
 
 template <class Payload>
-constexpr auto value_of() noexcept -> void* (*)(entry&) noexcept
+consteval auto value_of() noexcept -> void* (*)(entry&) noexcept
 {
     if constexpr (requires(Payload & p) { p.value(); })
         return &stored<Payload>::value;

@@ -156,18 +156,6 @@ public:
         return nullptr;
     }
 
-    // Lets a registered exit run next.
-    void move_to_front(entry& e) noexcept
-    {
-        if (&e == newest_)
-            return;
-        unlink(e);
-        e.older = newest_;
-        newest_->newer = &e;
-        newest_ = &e;
-        ++size_;
-    }
-
     // Takes a registered exit off the list, to run it.
     void begin(entry& e, running_exit& exit) noexcept
     {

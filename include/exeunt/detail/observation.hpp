@@ -42,8 +42,6 @@ public:
         clock read_clock, void const* source) noexcept;
     void end(exit_state& state, std::exception_ptr const& error) noexcept;
 
-    bool has_begun() const noexcept { return has_begun_; }
-
     // Who hears of losses; null if nobody does.
     exit_observer* observer() const noexcept { return observer_; }
     bool follows() const noexcept { return followed_ != nullptr; }
@@ -113,7 +111,6 @@ private:
     // The observation of the unwinding around this one.
     observation* outer_ = nullptr;
     duration report_after_ = duration::max();
-    bool has_begun_ = false;
 };
 
 } // namespace exeunt::detail

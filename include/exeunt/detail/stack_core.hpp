@@ -150,8 +150,6 @@ public:
             delete this;
     }
 
-    slot_reservation* reservations() const noexcept { return reservations_; }
-
     // Reserves a slot. Strong guarantee.
     void reserve(slot_reservation& reservation, std::size_t slot_class)
     {
@@ -276,7 +274,6 @@ public:
             core_->release();
     }
 
-    stack_core* get() const noexcept { return core_; }
     stack_core* operator->() const noexcept { return core_; }
     stack_core& operator*() const noexcept { return *core_; }
     explicit operator bool() const noexcept { return core_ != nullptr; }

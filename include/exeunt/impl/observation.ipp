@@ -60,7 +60,6 @@ EXEUNT_DECL void observation::forget::operator()(followed* what) const noexcept
 EXEUNT_DECL void observation::begin(close_options const& options, exit_state& state,
     std::size_t exits, bool async, clock read_clock, void const* source) noexcept
 {
-    has_begun_ = true;
     outer_ = exit_state_access::observe(state, this);
     observer_ = options.observer ? options.observer
         : outer_                 ? outer_->observer_
