@@ -60,6 +60,8 @@ def percent(part, whole):
 def main():
     programs = sorted(name[:-len(".profile")] for name in os.listdir(os.path.join(build, "profiles"))
                       if name.endswith(".profile"))
+    if not programs:
+        sys.exit("there are no profiles")
     for program in programs:
         add(program)
     total = [0, 0, 0, 0]

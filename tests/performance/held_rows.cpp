@@ -1,42 +1,15 @@
 // How G15 grows: by itself, so that it does not change how G15 is compiled.
-#include <exeunt/resource_pool.hpp>
+#include "pools.hpp"
 
-#include "measure.hpp"
-#include "reference_free_list.hpp"
-
+#include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <utility>
 
 namespace performance {
 
 namespace {
-
-using context_executor = asio::io_context::executor_type;
-
-auto make_pool(asio::io_context& context, std::size_t size)
-{
-    auto open = [&context] {
-        return asio::async_initiate<asio::deferred_t const, void(std::unique_ptr<int>)>(
-            [&context](auto handler) {
-                asio::post(context, [handler = std::move(handler)]() mutable {
-                    std::move(handler)(std::make_unique<int>());
-                });
-            },
-            asio::deferred);
-    };
-    using pool = exeunt::basic_resource_pool<std::unique_ptr<int>, context_executor>;
-    return std::make_shared<pool>(
-        context.get_executor(), open, exeunt::pool_options{.max_size = size});
-}
-
-auto make_list(asio::io_context& context, std::size_t size)
-{
-    using list = reference::free_list<int, context_executor>;
-    auto made = std::make_shared<list>(context.get_executor());
-    for (std::size_t i = 0; i != size; ++i)
-        made->add(std::make_unique<int>());
-    return made;
-}
 
 // So many leases are out at the same time; then all come back.
 template <class Pool>

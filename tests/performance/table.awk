@@ -41,11 +41,28 @@ function show(gate, name, title, n, library, reference, ratio, beyond, limit, is
 
 function number(x) { return x == int(x) ? sprintf("%d", x) : sprintf("%.4g", x) }
 
+# Whether there is all that a row is made of. A gate without its figures is missed, unless they were not asked for.
+function is_measured(name, n, what)
+{
+    if (what == "mallocs" || what == "count" || what == "few")
+        return known("allocations", name, "library", n) &&
+            (what != "few" || known("allocations", name, "few", n))
+    return known(kind, name, "library", n) &&
+        (what == "each" || what == "all" || known(kind, name, "reference", n)) &&
+        (what != "beyond" || known(kind, name, "library", 0) && known(kind, name, "reference", 0))
+}
+
 function row(gate, name, title, n, limit, what,    l, r, l0, r0, beyond)
 {
+    if (!is_measured(name, n, what)) {
+        if (kind == "instructions" && !only) {
+            ++missed
+            judged[gate, name, n]
+            complain(gate " (" name ") at " n " has no figures")
+        }
+        return
+    }
     if (what == "ratio" || what == "beyond") {
-        if (!known(kind, name, "library", n))
-            return
         l = net(kind, name, "library", n)
         r = net(kind, name, "reference", n)
         beyond = ""

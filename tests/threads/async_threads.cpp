@@ -3,7 +3,9 @@
 #include <exeunt/async_exit_stack.hpp>
 #include <exeunt/async_with.hpp>
 
+#include "support/count.hpp"
 #include "support/expect.hpp"
+#include "support/suppressions.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -21,30 +23,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <future>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define EXEUNT_TEST_UNDER_TSAN
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define EXEUNT_TEST_UNDER_TSAN
-#endif
-
-#if defined(EXEUNT_TEST_UNDER_TSAN)
-// any_io_executor counts the references to a strand with a fence before the last one is destroyed, which
-// TSan does not see; a program of Asio alone is reported in the same way.
-extern "C" char const* __tsan_default_suppressions()
-{
-    return "race:boost::asio::execution::detail::shared_target_executor";
-}
-#endif
 
 using namespace support;
 using exeunt::async_exit_stack;
@@ -55,8 +39,7 @@ namespace {
 // How often a race is given the chance to show itself.
 int rounds()
 {
-    char const* const wanted = std::getenv("EXEUNT_TEST_ROUNDS");
-    return wanted ? std::atoi(wanted) : 300;
+    return static_cast<int>(count_from("EXEUNT_TEST_ROUNDS", 300));
 }
 
 using pool_strand = asio::strand<asio::thread_pool::executor_type>;

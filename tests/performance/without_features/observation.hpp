@@ -33,7 +33,6 @@ public:
 
     static void begin(close_options const&, exit_state&, std::size_t, bool, clock, void const*) {}
     static void end(exit_state&, std::exception_ptr const&) {}
-    static constexpr bool has_begun() { return false; }
     static constexpr exit_observer* observer() { return nullptr; }
     static constexpr bool follows() { return false; }
     static constexpr duration report_after() { return duration::max(); }
