@@ -488,9 +488,12 @@ BOOST_AUTO_TEST_CASE(scenario_in_which_any_allocation_fails_loses_no_exit_untold
                 ++scenarios;
                 std::size_t const before = points;
                 for (bool const on_executor : {false, true})
-                    if (!on_executor || each.on_executor)
+                    if (!on_executor || each.on_executor) {
                         BOOST_TEST_CONTEXT((on_executor ? "on the executor" : "from outside"))
-                points += fail_each_allocation(each, on_executor);
+                        {
+                            points += fail_each_allocation(each, on_executor);
+                        }
+                    }
                 BOOST_TEST(points != before);
             }
     std::cout << scenarios << " scenarios, " << points << " allocations failed\n";
