@@ -344,6 +344,12 @@ inline constexpr bool is_exit_handler = false;
 template <class Executor>
 inline constexpr bool is_exit_handler<basic_exit_handler<Executor>> = true;
 
+// The handler of an exit, or of what a stack acquires, on executors of this type.
+template <class T, class Executor>
+inline constexpr bool is_exit_handler_on = false;
+template <class Executor>
+inline constexpr bool is_exit_handler_on<basic_exit_handler<Executor>, Executor> = true;
+
 struct exit_handler_access
 {
     template <class Executor>

@@ -104,7 +104,8 @@ public:
      * `void(std::exception_ptr)`
      *
      * @par Executor
-     * The pool's, also for recycling; the handler on its associated executor.
+     * The pool's, also for recycling; the handler on its associated executor. Where that is the executor of
+     * the stack as well, recycling is the exit's own job: no operation comes in between.
      *
      * @par Cancellation
      * `terminal` cuts the recycling; the resource is discarded, and this fails with `operation_aborted`. In
@@ -119,6 +120,9 @@ public:
     }
 
 private:
+    friend struct detail::exit_on_runner;
+    template <class, class>
+    friend class basic_resource_pool;
     template <class, class, class>
     friend class detail::pool_acquire_base;
     template <class, class, class>
@@ -135,6 +139,25 @@ private:
         auto const pool = std::move(pool_);
         if (auto* returned = std::exchange(resource_, nullptr))
             pool->give_back(*returned);
+    }
+
+    // As the exit of a stack, which owns this, and destroys it when it has ended.
+    void exit_on(detail::exit_runner<Executor>& runner, exit_state& state)
+    {
+        if (!resource_ || !pool_->lets_exits_recycle() || !(pool_->executor() == runner.executor()))
+            return static_cast<void>(async_exit(state, runner.make_handler()));
+        bool const fit = !state.forced() && pool_->is_fit(*resource_, state.failed());
+        if (fit && pool_->needs_recycling(*resource_))
+            return pool_->recycle_on(runner, *resource_);
+        auto const pool = pool_;
+        pool->give_back_at_once(*release(), fit);
+        runner.make_handler()();
+    }
+
+    void absorb(std::exception_ptr const& error) noexcept
+    {
+        if (resource_)
+            core_type::absorb(*resource_, error);
     }
 
     // The resource, whose lease has ended then.
@@ -367,8 +390,22 @@ private:
         template <class Handler>
         void operator()(Handler&& handler) const
         {
+            using handler_type = std::decay_t<Handler>;
             using base = detail::pool_acquire_base<T, Executor, basic_lease<T, Executor>>;
+            // An exit, and what a stack acquires, may end within the call.
+            if constexpr (detail::is_exit_handler_on<handler_type, Executor>)
+                if (auto* ready = take_here(handler.get_executor()))
+                    return std::forward<Handler>(handler)(
+                        std::exception_ptr(), lease(this->pool_, *ready));
             detail::initiate_operation<base>(std::forward<Handler>(handler), this->pool_);
+        }
+
+    private:
+        // One that can be had at once, if this is the pool's executor, and the handler's.
+        auto* take_here(Executor const& executor) const
+        {
+            bool const is_here = executor == this->pool_->executor() && detail::runs_here(executor);
+            return is_here ? this->pool_->take_idle() : nullptr;
         }
     };
 

@@ -124,6 +124,9 @@ private:
     std::optional<T>* into_;
 };
 
+template <class Executor, class T>
+inline constexpr bool is_exit_handler_on<keeping_handler<Executor, T>, Executor> = true;
+
 // Starts an operation or an awaitable, and keeps what it yields.
 template <class Executor, class T, class Operation>
 void start_keeping(exit_runner<Executor>& runner, Operation&& operation, std::optional<T>& into)

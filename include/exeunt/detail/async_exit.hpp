@@ -274,6 +274,37 @@ concept is_entered_async = !is_async_stack<Context>
                context.async_enter(std::move(handler));
            } || requires(Context& context) { context.async_enter(); });
 
+// What a context of the library does, which belongs to the stack, as the exit that it is: it starts on the
+// runner itself, and what it fails with is its own concern.
+struct exit_on_runner
+{
+    template <class Context, class Executor>
+    static auto start(Context& context, exit_runner<Executor>& runner, exit_state& state)
+        -> decltype(context.exit_on(runner, state))
+    {
+        return context.exit_on(runner, state);
+    }
+    template <class Context>
+    static consteval bool absorbs() noexcept
+    {
+        return requires(Context & context, std::exception_ptr const& error)
+        {
+            context.absorb(error);
+        };
+    }
+    template <class Context>
+    static void absorb(Context& context, std::exception_ptr const& error) noexcept
+    {
+        context.absorb(error);
+    }
+};
+
+template <class Held, class Executor>
+concept exits_on_runner = requires(Held& held, exit_runner<Executor>& runner, exit_state& state)
+{
+    exit_on_runner::start(held, runner, state);
+};
+
 template <class Held, class Words>
 struct async_context_exit : Words
 {
@@ -295,10 +326,17 @@ struct async_context_exit : Words
     void start(exit_runner<Executor>& runner, exit_state& state)
     {
         auto& context = context_in(held);
-        if constexpr (exits_with_handler<std::remove_reference_t<decltype(context)>, Executor>)
+        if constexpr (exits_on_runner<Held, Executor>)
+            exit_on_runner::start(context, runner, state);
+        else if constexpr (exits_with_handler<std::remove_reference_t<decltype(context)>, Executor>)
             static_cast<void>(context.async_exit(state, runner.make_handler()));
         else
             start_result(runner, context.async_exit(state));
+    }
+
+    void absorb(std::exception_ptr const& error) noexcept requires(exit_on_runner::absorbs<Held>())
+    {
+        exit_on_runner::absorb(held, error);
     }
 
     void* value() noexcept { return std::addressof(context_in(held)); }
@@ -402,6 +440,17 @@ consteval auto within_of() noexcept -> std::chrono::steady_clock::duration (*)(e
         return nullptr;
 }
 
+template <class Payload>
+consteval auto absorb_of() noexcept -> void (*)(entry&, std::exception_ptr const&) noexcept
+{
+    if constexpr (requires(Payload & payload, std::exception_ptr const& e) { payload.absorb(e); })
+        return [](entry& e, std::exception_ptr const& error) noexcept {
+            stored<Payload>::get(e).absorb(error);
+        };
+    else
+        return nullptr;
+}
+
 template <class Payload, class Executor>
 inline constexpr async_exit_table<Executor> async_table{
     {
@@ -416,6 +465,7 @@ inline constexpr async_exit_table<Executor> async_table{
         force_of<Payload>(),
         on_cut_of<Payload>(),
         within_of<Payload>(),
+        absorb_of<Payload>(),
     },
     &start_exit<Payload, Executor>,
     driver_of<Payload, Executor>(),

@@ -286,6 +286,8 @@ protected:
         std::exception_ptr failures[2];
         std::size_t count = 0;
         this->take_failures([&](std::exception_ptr const& error) { failures[count++] = error; });
+        if (e.table->absorb)
+            count = absorb(e, failures);
         auto const how = count == 0 ? unwinding::ending::succeeded
             : is_cancelled(failures[0]) && (count == 1 || is_cancelled(failures[1]))
             ? unwinding::ending::cancelled
@@ -300,6 +302,18 @@ protected:
             failure = nullptr;
         }
         settle(e, verdict);
+    }
+
+    // What is left of failures that are the concern of the exit alone: that it was cut, if it was.
+    std::size_t absorb(entry& e, std::exception_ptr (&failures)[2]) const noexcept
+    {
+        for (auto& failure : failures)
+            if (failure)
+                e.table->absorb(e, std::exchange(failure, nullptr));
+        if (decisions_.cut_by() == stop_reason::none)
+            return 0;
+        failures[0] = make_error(asio::error::operation_aborted);
+        return 1;
     }
 
     // Runs the force of an exit that did not succeed, and records what is its failure besides its own.

@@ -27,6 +27,20 @@ void call_on(Executor const executor, Function&& function)
     }
 }
 
+// Whether this thread is known to run functions of this executor at the moment.
+template <class Executor>
+bool runs_here(Executor const& executor) noexcept
+{
+    if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
+        auto const* here = executor.template target<asio::io_context::executor_type>();
+        return here && here->running_in_this_thread();
+    } else if constexpr (requires { executor.running_in_this_thread(); }) {
+        return executor.running_in_this_thread();
+    } else {
+        return false;
+    }
+}
+
 // As asio::dispatch. An any_io_executor would allocate memory to find out that the function can be called
 // at once.
 template <class Executor, class Function>

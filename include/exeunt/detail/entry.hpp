@@ -38,6 +38,8 @@ struct exit_table
     void (*on_cut)(entry&) = nullptr;
     // How long it may take; null where it has no limit of its own.
     std::chrono::steady_clock::duration (*within)(entry&) noexcept = nullptr;
+    // Takes what the exit fails with, which is of no concern to the stack then; null if it is.
+    void (*absorb)(entry&, std::exception_ptr const&) noexcept = nullptr;
 };
 
 // One registered exit: this header, then what it holds, in one slot of an arena.

@@ -72,6 +72,13 @@ public:
             return_to_executor();
     }
 
+    // Tells the job that runs to stop, as soon as it has begun. Nothing comes of that within the call.
+    void stop_job()
+    {
+        stopped_ = true;
+        cut([] {}, true);
+    }
+
     void succeed() final
     {
         if (progress_.exchange(progress::ended, std::memory_order_acq_rel) == progress::waiting)
@@ -124,6 +131,7 @@ protected:
         dropped_ = false;
         had_ended_ = false;
         owed_ = false;
+        stopped_ = false;
         pending_types_ = asio::cancellation_type::none;
         progress_.store(progress::starting, std::memory_order_relaxed);
         try {
@@ -140,7 +148,8 @@ protected:
 private:
     bool wait_for_job() noexcept
     {
-        if (job_waits() && progress_.load(std::memory_order_acquire) != progress::ended)
+        bool const cuts = job_waits() || stopped_;
+        if (cuts && progress_.load(std::memory_order_acquire) != progress::ended)
             deliver_or_keep(asio::cancellation_type::terminal);
         return progress_.exchange(progress::waiting, std::memory_order_acq_rel) == progress::ended;
     }
@@ -153,6 +162,7 @@ protected:
         dropped_ = false;
         had_ended_ = false;
         owed_ = false;
+        stopped_ = false;
         pending_types_ = asio::cancellation_type::none;
         try {
             std::forward<Start>(start)();
@@ -514,6 +524,8 @@ private:
     std::atomic<progress> progress_{progress::ended};
     // Somebody has been given the means to complete the job.
     bool owed_ = false;
+    // It has been told to stop by somebody else than what runs it.
+    bool stopped_ = false;
     bool dropped_ = false;
     bool had_ended_ = false;
     bool goes_on_later_ = false;

@@ -151,6 +151,7 @@ public:
     // A lease has ended. On any thread.
     void give_back(resource& returned) noexcept
     {
+        returned.recycler = nullptr;
         auto* head = returned_.load(std::memory_order_relaxed);
         do
             returned.next_returned = head;
@@ -172,6 +173,34 @@ public:
         return functions_->judges ? functions_->is_reusable(*returned.value) : !after_failure;
     }
 
+    // Whether exits recycle what they give back: as their own job.
+    bool lets_exits_recycle() const noexcept
+    {
+        return functions_->recycles_plainly || !functions_->recycles;
+    }
+    bool needs_recycling(resource const& returned) const
+    {
+        return functions_->recycles && !closing_ && !is_too_old(returned);
+    }
+    // The lease is given back when that job has ended.
+    void recycle_on(exit_runner<Executor>& runner, resource& leased)
+    {
+        leased.recycled = true;
+        leased.recycler = &runner;
+        functions_->recycle_on(runner, *leased.value);
+    }
+    void give_back_at_once(resource& returned, bool fit)
+    {
+        static_cast<void>(has_to_be_recycled(returned, fit));
+    }
+    // It has failed: whoever had the resource got what it wanted, and only the observer hears of it.
+    static void absorb(resource& returned, std::exception_ptr const& error) noexcept
+    {
+        returned.discarded = true;
+        if (!is_cancelled(error))
+            tell("recycle", {error, {}, {}});
+    }
+
     // What has become of a resource that an exit gives back: whether it is being recycled for `waits`.
     bool give_back_from_exit(resource& returned, bool fit, pooled_waiter& waits)
     {
@@ -185,7 +214,7 @@ public:
         return false;
     }
 
-    void stop_job(resource& busy) { busy.stop(); }
+    void stop_job(resource& busy) { busy.stop_job(); }
 
     // ---- jobs
 
@@ -243,7 +272,7 @@ public:
         // Each is told once, whatever comes of it.
         for_each_busy([](resource& each) {
             if (each.state == pooled_state::opening)
-                each.stop();
+                each.stop_job();
         });
         for (auto count = idle_.size(); count != 0 && idle_.first(); --count)
             close(*idle_.first());
@@ -262,7 +291,9 @@ public:
             discard_idle(*each);
         for_each_busy([](resource& each) {
             if (each.state != pooled_state::leased)
-                each.stop();
+                each.stop_job();
+            else if (each.recycler)
+                each.recycler->stop_job();
         });
         notify();
     }
@@ -292,6 +323,7 @@ private:
         }
         given.state = pooled_state::leased;
         given.discarded = false;
+        given.recycled = false;
         ++out_;
         ++counts_.leased;
     }
@@ -332,7 +364,9 @@ private:
     // Back from a lease that was just dropped.
     void comes_back(resource& returned)
     {
-        if (has_to_be_recycled(returned, is_fit(returned, false)) && recycle(returned))
+        bool const fit =
+            returned.recycled ? !returned.discarded && !forced_ : is_fit(returned, false);
+        if (has_to_be_recycled(returned, fit) && recycle(returned))
             after_recycling(returned);
     }
 
@@ -351,7 +385,7 @@ private:
             pump();
             return false;
         }
-        if (functions_->recycles && !closing_)
+        if (functions_->recycles && !closing_ && !returned.recycled)
             return true;
         make_available(returned);
         return false;
@@ -535,7 +569,7 @@ private:
     bool tell() noexcept
     {
         try {
-            asio::dispatch(executor_, [core = this->shared_from_this()] { core->take_back(); });
+            dispatch_on(executor_, [core = this->shared_from_this()] { core->take_back(); });
             return true;
         } catch (...) {
             return false;

@@ -26,8 +26,9 @@ class pool_functions
 public:
     using pooled_type = pooled<T, Executor>;
 
-    pool_functions(bool can_recycle, bool can_close, bool can_judge) noexcept
+    pool_functions(bool can_recycle, bool is_plain, bool can_close, bool can_judge) noexcept
         : recycles(can_recycle)
+        , recycles_plainly(is_plain)
         , closes(can_close)
         , judges(can_judge)
     {
@@ -38,12 +39,16 @@ public:
 
     virtual void open(pooled_type& resource) = 0;
     virtual void recycle(pooled_type& resource) = 0;
+    // The same as a job of another runner, if that is all there is to it.
+    virtual void recycle_on(exit_runner<Executor>& runner, T& value) = 0;
     // `around`: the state of the unwinding that this is a part of, if there is one.
     virtual void close(pooled_type& resource, exit_state const* around) = 0;
     // Whether the resource can be used again, whatever has happened.
     virtual bool is_reusable(T& value) noexcept = 0;
 
     bool const recycles;
+    // By a function about which nothing else is said.
+    bool const recycles_plainly;
     bool const closes;
     bool const judges;
 };
@@ -110,16 +115,16 @@ private:
 };
 
 template <class T, class Executor, class F>
-void start_on(pooled<T, Executor>& resource, F& function)
+void start_on(exit_runner<Executor>& runner, T& value, F& function)
 {
     if constexpr (std::is_invocable_v<F&, T&>) {
         using result = std::decay_t<std::invoke_result_t<F&, T&>>;
         if constexpr (kind_of_result<result, Executor>() == call_kind::sync)
-            std::invoke(function, *resource.value), resource.make_handler()();
+            std::invoke(function, value), runner.make_handler()();
         else
-            start_result(resource, std::invoke(function, *resource.value));
+            start_result(runner, std::invoke(function, value));
     } else {
-        std::invoke(function, *resource.value, resource.make_handler());
+        std::invoke(function, value, runner.make_handler());
     }
 }
 
@@ -141,11 +146,19 @@ public:
     {
     }
 
+    static constexpr bool is_plain = !is_spec<Given>;
+
+    template <class Executor, class T>
+    void recycle_on(exit_runner<Executor>& runner, T& value)
+    {
+        start_on(runner, value, function_);
+    }
+
     template <class T, class Executor>
     void recycle(pooled<T, Executor>& resource)
     {
-        if constexpr (!is_spec<Given>) {
-            start_on(resource, function_);
+        if constexpr (is_plain) {
+            recycle_on(resource, *resource.value);
         } else {
             auto const force = [&](auto bound) {
                 return recycling_force<decltype(bound), T, Executor>(bound, resource);
@@ -158,8 +171,8 @@ public:
     template <class T, class Executor>
     void close(pooled<T, Executor>& resource, [[maybe_unused]] exit_state const* around)
     {
-        if constexpr (!is_spec<Given>)
-            start_on(resource, function_);
+        if constexpr (is_plain)
+            start_on(resource, *resource.value, function_);
         else
             start_lane<words_type::is_best_effort>(
                 resource, around, [](auto bound) { return bound; });
@@ -236,6 +249,7 @@ class given_pool_functions final : public pool_functions<T, Executor>
     using base = pool_functions<T, Executor>;
     using pooled_type = pooled<T, Executor>;
     using handler = decltype(std::declval<pooled_type&>().make_handler());
+    using recycle_type = pool_job<decltype(Spec::recycle)>;
 
     static_assert(opens_resource<decltype(Spec::open), T>(),
         "exeunt: this opens no resource: pass a function without arguments that returns an "
@@ -251,7 +265,7 @@ class given_pool_functions final : public pool_functions<T, Executor>
 public:
     template <class Given>
     explicit given_pool_functions(Given&& spec)
-        : base(Spec::recycles, Spec::closes, Spec::judges)
+        : base(Spec::recycles, recycle_type::is_plain, Spec::closes, Spec::judges)
         , spec_(std::forward<Given>(spec))
         , recycle_(std::move(spec_.recycle))
         , close_(std::move(spec_.close))
@@ -266,6 +280,12 @@ public:
     {
         if constexpr (Spec::recycles)
             recycle_.recycle(resource);
+    }
+    void recycle_on(
+        [[maybe_unused]] exit_runner<Executor>& runner, [[maybe_unused]] T& value) override
+    {
+        if constexpr (Spec::recycles && recycle_type::is_plain)
+            recycle_.recycle_on(runner, value);
     }
     void close(
         [[maybe_unused]] pooled_type& resource, [[maybe_unused]] exit_state const* around) override
@@ -288,7 +308,7 @@ public:
 
 private:
     Spec spec_;
-    [[no_unique_address]] pool_job<decltype(Spec::recycle)> recycle_;
+    [[no_unique_address]] recycle_type recycle_;
     [[no_unique_address]] pool_job<decltype(Spec::close)> close_;
 };
 

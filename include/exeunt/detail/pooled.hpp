@@ -51,7 +51,6 @@ public:
     template <class Start>
     bool run(Start&& start) noexcept
     {
-        stopped_ = false;
         return this->run_job([&] { std::forward<Start>(start)(*this); });
     }
 
@@ -83,14 +82,6 @@ public:
         return *lane_;
     }
 
-    // Tells the job to stop, if it begins when it has begun; it is waited for. Nothing comes of that within
-    // the call.
-    void stop()
-    {
-        stopped_ = true;
-        this->cut([] {}, true);
-    }
-
     // The resource is gone. Memory of a job may outlive it where the job was dropped: then that is the last.
     void destroy() noexcept
     {
@@ -114,6 +105,9 @@ public:
     pooled_state state = pooled_state::opening;
     // Is to be destroyed, and not to be used again.
     bool discarded = false;
+    // The exit that gives it back has found that it is fit, and recycles it as this runner's job.
+    bool recycled = false;
+    exit_runner<Executor>* recycler = nullptr;
     time_point opened{};
     time_point idle_since{};
     pooled_waiter* waiter = nullptr;
@@ -139,7 +133,6 @@ private:
 
     void job_ended() override { pool_->job_ended(*this); }
     void job_lost() override { pool_->job_lost(*this); }
-    bool job_waits() noexcept override { return stopped_; }
 
     void release() noexcept
     {
@@ -150,7 +143,6 @@ private:
     pool_core<T, Executor>* pool_;
     std::atomic<std::size_t> references_{1};
     std::optional<exit_state> lane_;
-    bool stopped_ = false;
 };
 
 } // namespace exeunt::detail
