@@ -1,14 +1,11 @@
 #include "pool.hpp"
 
-#include <exeunt/async_with.hpp>
 #include <exeunt/on_exit.hpp>
-#include <exeunt/resource_pool.hpp>
 
-#include "in_hand.hpp"
+#include "connection_pool.hpp"
 #include "limits.hpp"
 
-#include <chrono>
-#include <memory>
+#include <functional>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
@@ -17,14 +14,11 @@ namespace lease_server {
 
 namespace {
 
-using connection = std::unique_ptr<upstream_connection>;
-using resource_pool = exeunt::resource_pool<connection>;
-
 auto connections_to(upstream_address where, tally& count)
 {
     return exeunt::opened_by(
         [where = std::move(where), &count] { return upstream_connection::open(where, count); })
-        .recycled_by([](connection& used) { return used->reset(); })
+        .recycled_by([](connection& used) { return recycle(*used); })
         .closed_by(exeunt::on_exit([](connection& leaving) { return leaving->quit(); })
                        .named("QUIT")
                        .within(limits::upstream_quit)
@@ -42,12 +36,6 @@ exeunt::pool_options options_for(std::size_t size)
 }
 
 } // namespace
-
-class connection_pool : public resource_pool
-{
-public:
-    using resource_pool::resource_pool;
-};
 
 asio::awaitable<connection_pool*> start_pool(
     exeunt::async_exit_stack& stack, upstream_address where, std::size_t size, tally& count)
@@ -73,25 +61,5 @@ exeunt::pool_counts counts_of(connection_pool const& pool)
 {
     return pool.counts();
 }
-
-// [lease]
-asio::awaitable<void> with_lease(connection_pool& pool, upstream_work const& work)
-{
-    // All that can cancel this is a session that is told to end at once: then there is no time to be
-    // graceful.
-    constexpr exeunt::close_options at_once{.grace = std::chrono::seconds(0)};
-    in_hand request(co_await asio::this_coro::cancellation_state);
-    co_await exeunt::async_with(
-        at_once,
-        [&](exeunt::async_exit_stack& stack) -> asio::awaitable<void> {
-            auto const giving_back =
-                exeunt::on_exit(exeunt::own_exit).named("RESET").within(limits::upstream_reset);
-            auto& upstream =
-                *co_await stack.async_acquire(pool.async_acquire(asio::deferred), giving_back);
-            co_await work(**upstream);
-        },
-        request.token());
-}
-// [/lease]
 
 } // namespace lease_server

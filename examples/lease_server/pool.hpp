@@ -32,6 +32,9 @@ using upstream_work = std::function<asio::awaitable<void>(upstream_connection&)>
 // ever. Goes on when the caller is told to leave, and ends at once when it is told to end at once.
 asio::awaitable<void> with_lease(connection_pool& pool, upstream_work const& work);
 
+// What the pool does with a connection that has been leased, before the next one gets it.
+asio::awaitable<void> recycle(upstream_connection& used);
+
 } // namespace lease_server
 
 #endif // LEASE_SERVER_POOL_HPP

@@ -1,5 +1,4 @@
-// The demo's pool and leases without the tools of exeunt, as a careful author writes them by hand: what
-// the cost of a lease that is an exit of a scope is compared with.
+// The demo's pool and its leases without the tools of exeunt, as a careful author writes them by hand.
 
 #include "pool.hpp"
 
