@@ -311,8 +311,8 @@ private:
     template <class Result>
     Result&& registered(Result&& result)
     {
-        if (this->core_ && this->core_->active)
-            this->core_->active->registered();
+        if (auto* active = this->core_->active)
+            active->registered();
         return std::forward<Result>(result);
     }
     exit_handle registered(exit_handle handle)

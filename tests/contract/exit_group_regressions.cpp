@@ -234,6 +234,30 @@ BOOST_AUTO_TEST_CASE(group_exit_that_closes_its_group_later_waits_until_it_is_fo
     }
 }
 
+// By way of its state it is known to be inside: a cut cannot force what it waits for, which waits for it.
+BOOST_AUTO_TEST_CASE(group_exit_that_is_its_group_later_waits_until_it_is_cut)
+{
+    auto& own = stack.push_group();
+    std::exception_ptr seen;
+    auto a = script("a");
+    own.push([&](exit_state& state) -> asio::awaitable<void> {
+        co_await a.async_operation(asio::use_awaitable);
+        try {
+            co_await own.async_exit(state, asio::use_awaitable);
+        } catch (...) {
+            seen = std::current_exception();
+        }
+    });
+    close();
+    a.answer();
+    drive();
+    result.expect_pending();
+    stack.force();
+    drive();
+    result.expect_success();
+    BOOST_TEST(exeunt::is_cancelled(seen));
+}
+
 BOOST_AUTO_TEST_CASE(group_exit_that_closes_another_group_waits_for_it)
 {
     group->push(script("inner").posted().awaitable());
@@ -261,6 +285,69 @@ BOOST_AUTO_TEST_CASE(group_close_that_has_joined_is_detached_by_terminal)
     BOOST_TEST(a.cuts() == 0);
     result.expect_pending();
     a.answer();
+    drive();
+    result.expect_success();
+}
+
+// ---- exits that end others, or never end
+
+BOOST_AUTO_TEST_CASE(group_an_exit_of_which_is_lost_waits_for_what_runs_and_gives_up_the_rest)
+{
+    auto& own = stack.push_group({.limit = 2});
+    auto a = script("a");
+    auto b = script("b");
+    auto c = script("c");
+    for (auto* each : {&a, &b, &c})
+        own.push(exeunt::on_exit(each->handler_function()).named(each->name()));
+    stack.async_close(
+        [&, mark = capture_mark(log, "~close")](std::exception_ptr) { log("closed"); });
+    drive();
+    log.expect("+c +b");
+    c.drop();
+    drive();
+    log.expect("");
+    b.answer();
+    drive();
+    log.expect("-b ~close");
+    // The last one is the group in its stack.
+    BOOST_TEST(observer.text() == " abandoned:c abandoned:a abandoned: stack:1 stack:1 stack:1");
+    observer.clear();
+}
+
+BOOST_AUTO_TEST_CASE(group_that_is_forced_begins_others_when_that_ends_one_of_its_exits)
+{
+    auto& own = stack.push_group({.limit = 2});
+    auto a = script("a");
+    auto b = script("b").ignores_cancellation();
+    auto c = script("c").ignores_cancellation();
+    own.push(exeunt::on_exit(a.awaitable()).or_force([&] { log("^a"); }));
+    own.push(b.handler_function());
+    own.push(exeunt::on_exit(c.handler_function()).on_cut([&] { b.answer(); }));
+    close();
+    stack.force();
+    drive();
+    log.expect("+c +b -b !c ^a"); // it does not wait for c
+    result.expect_pending();
+    c.answer();
+    drive();
+    result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(group_exit_that_forces_its_group_as_it_begins_lets_no_other_begin_within_that)
+{
+    auto& own = stack.push_group();
+    auto c = script("c").ignores_cancellation();
+    auto d = script("d").ignores_cancellation();
+    own.push(exeunt::on_exit(script("a").awaitable()).or_force([&] { log("^a"); }));
+    own.push([&] {
+        own.force();
+        log("forced");
+    });
+    own.push(c.handler_function());
+    own.push(exeunt::on_exit(d.handler_function()).on_cut([&] { c.answer(); }));
+    close();
+    log.expect("+d +c -c !d forced ^a");
+    d.answer();
     drive();
     result.expect_success();
 }

@@ -36,6 +36,8 @@ enum class acts {
     hangs, // until it is cut
     hangs_with_force,
     registers, // another one with its group, which is synchronous
+    registers_later, // as a coroutine that ends
+    drops, // its handler when it is cut
     dismisses, // the oldest of its group
     nests, // is a stack of three
 };
@@ -141,6 +143,8 @@ struct group_world
                     add(target, acts::coroutine);
                 });
             });
+        case acts::registers_later: return add_registering(target, mine);
+        case acts::drops: return add_dropping(target, mine);
         case acts::dismisses:
             return try_push(mine, [&](life l) {
                 return target.push([this, &target, &mine, l = std::move(l)] {
@@ -186,6 +190,38 @@ struct group_world
             auto exit = exeunt::on_exit(std::move(hang));
             return with_force ? target.push(std::move(exit).or_force([&mine] { ++mine.forced; }))
                               : target.push(std::move(exit));
+        });
+    }
+
+    template <class Target>
+    exeunt::exit_handle add_registering(Target& target, record& mine)
+    {
+        return try_push(mine, [&](life l) {
+            return target.push([this, &target, &mine, l = std::move(l)]() -> asio::awaitable<void> {
+                ++mine.began;
+                try {
+                    co_await hop();
+                } catch (...) { // it has been cut
+                    ++mine.ended;
+                    throw;
+                }
+                ++mine.ended;
+                add(target, acts::at_once);
+            });
+        });
+    }
+
+    template <class Target>
+    exeunt::exit_handle add_dropping(Target& target, record& mine)
+    {
+        return try_push(mine, [&](life l) {
+            return target.push([&mine, l = std::move(l)](exeunt::exit_handler handler) {
+                allocation_pause const pause;
+                ++mine.began;
+                auto slot = handler.get_cancellation_slot();
+                slot.assign([kept = std::make_shared<std::optional<exeunt::exit_handler>>(
+                                 std::move(handler))](asio::cancellation_type) { kept->reset(); });
+            });
         });
     }
 
@@ -342,6 +378,9 @@ inline std::vector<group_situation> const& group_situations()
                 acts::hangs},
             true},
         {"an exit that registers others", {acts::coroutine, acts::operation, acts::registers}},
+        {"an exit that registers another one as it ends", {acts::registers_later}},
+        {"exits that register others as they end",
+            {acts::registers_later, acts::coroutine, acts::operation, acts::registers_later}},
         {"an exit that dismisses another one",
             {acts::coroutine, acts::operation, acts::coroutine, acts::dismisses}},
         {"stacks as exits", {acts::nests, acts::operation, acts::nests}, true},

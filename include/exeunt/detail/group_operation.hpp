@@ -189,13 +189,10 @@ private:
         handover here(this);
         try {
             asio::post(this->executor(), look(this));
-            looks_later_ = !here.came_back();
         } catch (...) {
             // There is no memory for it: the next lane that ends makes room.
-            if (!here.came_back())
-                throw;
-            looks_later_ = false;
         }
+        looks_later_ = !here.came_back();
     }
 
     void look_lost()
@@ -207,8 +204,6 @@ private:
 
     void begin_state() noexcept
     {
-        if (has_begun_)
-            return;
         has_begun_ = true;
         exit_state_access::enter_nested(*outer_);
         core_->depth = exit_state_access::depth(*outer_);
@@ -330,8 +325,8 @@ private:
             exit_state_access::suppress_as(*outer_, ended.state);
             ++round_;
         }
-        auto& target =
-            changes && exit_state_access::is_replaced(ended.state) ? *outer_ : collected_;
+        bool const replaces = changes && exit_state_access::is_replaced(ended.state);
+        auto& target = replaces ? *outer_ : collected_;
         for (auto const& failure : exit_state_access::own_failures(ended.state))
             exit_state_access::add(target, failure.error, failure.name, failure.where);
         exit_state_access::take_dropped(collected_, ended.state);
@@ -350,11 +345,11 @@ private:
             exit_state_access::force(stalled_->state, reason);
         bool const starts_others = std::exchange(starting_, true);
         has_room_ = false;
-        // Without memory a lane ends at once, and with it perhaps others.
-        for (auto count = running_.size(); count != 0 && !running_.empty(); --count) {
-            auto& each = *running_.pop_front();
-            running_.push_back(each);
-            force(each, reason);
+        // Each goes to the end when it is told: others may end meanwhile, and so may it.
+        for (auto* each = running_.first(); each && !each->is_forced; each = running_.first()) {
+            running_.remove(*each);
+            running_.push_back(*each);
+            force(*each, reason);
         }
         starting_ = starts_others;
         if (!starting_ && has_room_)
@@ -363,8 +358,7 @@ private:
 
     void force(lane& running, stop_reason reason)
     {
-        if (std::exchange(running.is_forced, true))
-            return;
+        running.is_forced = true;
         exit_state_access::force(running.state, reason);
         exit_state_access::set_cut_for_time(running.state, reason == stop_reason::timed_out);
         if (auto* unwinds = running.stack.core().active)
@@ -461,8 +455,7 @@ public:
             initiate_operation<group_base<Executor>>(std::forward<Handler>(handler),
                 group_.executor_, core, close_options(), limit_, state);
         } catch (...) {
-            if (!core->busy && core->phase != stack_core::state::closed)
-                give_up(core);
+            give_up(core);
             throw;
         }
     }
