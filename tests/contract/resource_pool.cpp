@@ -5,6 +5,7 @@
 #include "support/pool_fixture.hpp"
 #include "support/probe.hpp"
 
+#include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -117,6 +118,24 @@ BOOST_AUTO_TEST_CASE(lease_that_is_empty_does_nothing)
     result.expect_pending();
     drive();
     result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(lease_that_is_empty_completes_any_handler_on_its_executor)
+{
+    lease_type none;
+    exit_state state;
+    bool runs_there = false;
+    none.async_exit(state,
+        asio::any_completion_handler<void(std::exception_ptr)>(
+            asio::bind_executor(context, [&](std::exception_ptr error) {
+                runs_there = context.get_executor().running_in_this_thread();
+                into(result)(std::move(error));
+            })));
+    result.expect_pending();
+    context.restart();
+    context.run();
+    result.expect_success();
+    BOOST_TEST(runs_there);
 }
 
 BOOST_AUTO_TEST_CASE(lease_that_is_moved_has_one_owner)

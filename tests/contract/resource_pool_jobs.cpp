@@ -258,6 +258,25 @@ BOOST_AUTO_TEST_CASE(lease_by_itself_whose_recycling_is_cut_says_so)
     expect_balanced();
 }
 
+BOOST_AUTO_TEST_CASE(lease_whose_recycling_ends_well_though_it_is_cut_is_used_again)
+{
+    make();
+    auto a = acquired_now();
+    recycling = script("recycle").ignores_cancellation();
+    exit_state state;
+    a.lease.async_exit(state, asio::bind_cancellation_slot(signal.slot(), into(result)));
+    drive();
+    signal.emit(asio::cancellation_type::terminal);
+    drive();
+    BOOST_TEST(recycling.cuts() == 1);
+    result.expect_pending();
+    recycling.answer();
+    drive();
+    result.expect_success();
+    BOOST_TEST(pool->idle() == 1u);
+    expect_balanced();
+}
+
 // ---- own_exit
 
 BOOST_AUTO_TEST_CASE(own_exit_of_what_is_acquired_may_be_named_and_filtered)

@@ -3,6 +3,8 @@
 
 #include "support/pool_fixture.hpp"
 
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -10,7 +12,10 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 using namespace support;
 using namespace std::chrono_literals;
@@ -197,6 +202,123 @@ BOOST_AUTO_TEST_CASE(pool_forced_within_a_closing_cuts_it)
     });
 }
 
+BOOST_AUTO_TEST_CASE(pool_forced_within_a_closing_that_fails_all_the_same_tells_of_that)
+{
+    make();
+    closing = script("close").runs([&] { begin_to_force(); }).ignores_cancellation();
+    acquired_now();
+    drive();
+    begin_to_close();
+    drive();
+    BOOST_TEST(closing.cuts() == 1);
+    result.expect_pending();
+    closing.answer(failure("no answer"));
+    drive();
+    result.expect_error("no answer");
+    forced_result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(pool_closed_again_by_what_closes_a_resource_waits_for_all_of_them)
+{
+    auto first = script("first").at_once();
+    auto last = script("last");
+    outcome again;
+    pool.emplace(context, exeunt::opened_by([this] { return open(); }).closed_by([&](resource&) {
+        if (first.begins() != 0)
+            return last.async_operation(asio::deferred);
+        pool->async_close(into(again));
+        return first.async_operation(asio::deferred);
+    }));
+    {
+        auto const a = acquired_now(), b = acquired_now();
+    }
+    drive();
+    begin_to_close();
+    drive();
+    BOOST_TEST(last.begins() == 1);
+    result.expect_pending();
+    again.expect_pending();
+    last.answer();
+    drive();
+    result.expect_success();
+    again.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(
+    pool_closed_by_what_closes_an_expired_resource_closes_all_and_waits_for_no_time)
+{
+    make({.idle_timeout = 10s});
+    {
+        auto const a = acquired_now(), b = acquired_now(), c = acquired_now();
+    }
+    drive();
+    closing.runs([&] {
+        if (closing.begins() == 1)
+            begin_to_close();
+    });
+    advance(10s);
+    result.expect_success();
+    BOOST_TEST(pool->size() == 0u);
+    BOOST_TEST(pool->counts().closed == 3u);
+    BOOST_TEST(context.stopped());
+}
+
+// A second `terminal` would force what an opening is that is an unwinding itself.
+BOOST_AUTO_TEST_CASE(pool_that_closes_tells_each_opening_once_though_others_end_meanwhile)
+{
+    std::vector<std::function<void()>> drops;
+    std::vector<int> told;
+    pool.emplace(context, [&] {
+        return asio::async_initiate<asio::deferred_t const, void(std::exception_ptr, resource)>(
+            [&](auto handler) {
+                auto slot = asio::get_associated_cancellation_slot(handler);
+                auto const kept =
+                    std::make_shared<std::optional<decltype(handler)>>(std::move(handler));
+                auto const number = told.size();
+                told.push_back(0);
+                drops.push_back([kept] { kept->reset(); });
+                slot.assign([&, number](asio::cancellation_type) {
+                    ++told[number];
+                    for (std::size_t other = 0; other != drops.size(); ++other)
+                        if (other != number)
+                            drops[other]();
+                });
+            },
+            asio::deferred);
+    });
+    std::vector<acquired> waiting(3);
+    for (auto& each : waiting)
+        acquire(each);
+    drive();
+    begin_to_close();
+    drive();
+    BOOST_TEST(told == (std::vector<int>{1, 0, 0}), boost::test_tools::per_element());
+    result.expect_pending();
+    drops.front()();
+    drive();
+    result.expect_success();
+    BOOST_TEST(pool->size() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(operations_whose_context_is_destroyed_before_they_begin_go_with_it)
+{
+    auto own = std::make_unique<asio::io_context>();
+    pool.emplace(*own, spec());
+    lease_type lease;
+    pool->async_acquire([&](std::exception_ptr, lease_type given) { lease = std::move(given); });
+    support::drive(*own);
+    exit_state of_lease, of_pool;
+    lease.async_exit(of_lease, [mark = capture_mark(log, "~lease")](std::exception_ptr) {});
+    pool->async_exit(of_pool, [mark = capture_mark(log, "~pool")](std::exception_ptr) {});
+    pool->async_acquire([mark = capture_mark(log, "~acquire")](std::exception_ptr, lease_type) {});
+    BOOST_TEST(!lease);
+    log.clear();
+    own.reset();
+    pool.reset();
+    for (char const* each : {"~lease", "~pool", "~acquire", "gone:0"})
+        BOOST_TEST(log.count(each) == 1u, each);
+}
+
 // ---- closings that are dropped
 
 BOOST_AUTO_TEST_CASE(closing_that_is_dropped_is_a_failure_of_the_close)
@@ -256,6 +378,40 @@ BOOST_AUTO_TEST_CASE(acquire_for_which_there_is_room_is_no_waiter_too_many)
     c.result.expect_code(full);
     give_back(a);
     acquired_now().result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(acquires_within_openings_are_served_in_turn_and_use_a_flat_native_stack)
+{
+    std::size_t const count = 1000;
+    make({.max_size = count});
+    stack_depth depth;
+    std::vector<acquired> all(count);
+    opening.runs([&] {
+        depth.note();
+        auto const next = static_cast<std::size_t>(opening.begins());
+        if (next != count)
+            acquire(all[next]);
+    });
+    acquire(all.front());
+    drive();
+    for (std::size_t k = 0; k != count; ++k)
+        BOOST_REQUIRE(all[k].number() == static_cast<int>(k));
+    depth.expect_flat();
+}
+
+BOOST_AUTO_TEST_CASE(acquire_that_is_told_of_no_cancellation_waits_on)
+{
+    make({.max_size = 1});
+    auto const a = acquired_now();
+    acquired b;
+    acquire_cancellable(b);
+    drive();
+    signal.emit(asio::cancellation_type::none);
+    drive();
+    b.result.expect_pending();
+    signal.emit(asio::cancellation_type::partial);
+    drive();
+    b.result.expect_code(asio::error::operation_aborted);
 }
 
 BOOST_AUTO_TEST_CASE(waiters_are_counted_beyond_those_for_whom_something_is_opened)
@@ -358,6 +514,16 @@ BOOST_AUTO_TEST_CASE(resource_that_is_discarded_or_forced_is_not_asked_whether_i
     BOOST_TEST(pool->counts().discarded == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(judgement_that_throws_says_no)
+{
+    pool.emplace(
+        context, spec().reusable_if([](resource&) -> bool { throw test_error("no judgement"); }));
+    acquired_now();
+    drive();
+    expect_events("open:0 gone:0");
+    expect_balanced();
+}
+
 // ---- time
 
 BOOST_AUTO_TEST_CASE(pool_whose_resources_are_all_out_keeps_no_context_running)
@@ -384,6 +550,24 @@ BOOST_AUTO_TEST_CASE(pool_whose_resources_are_all_out_keeps_no_context_running)
     lease.discard();
     BOOST_TEST(!runs_on());
     pool.reset();
+}
+
+BOOST_AUTO_TEST_CASE(acquire_that_comes_before_who_tells_of_the_expiry_opens_another_one)
+{
+    make({.max_size = 1, .idle_timeout = 10s});
+    acquired_now();
+    drive();
+    closing = script("close");
+    acquired b;
+    acquire(b);
+    clock.advance(10s); // its turn is the one after that of the acquire
+    drive();
+    BOOST_TEST(closing.begins() == 1);
+    b.result.expect_pending();
+    closing.answer();
+    drive();
+    BOOST_TEST(b.number() == 1);
+    BOOST_TEST(pool->counts().expired == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(resource_that_is_idle_again_before_its_time_is_called_off_expires_in_time)

@@ -145,6 +145,42 @@ BOOST_AUTO_TEST_CASE(opening_that_is_dropped_fails_the_acquire)
     w.check_finished();
 }
 
+BOOST_AUTO_TEST_CASE(opening_that_is_dropped_without_memory_is_told_to_who_waits)
+{
+    std::optional<dropped_job> job;
+    fail_each_allocation(
+        [&](pool_world& w) {
+            job.emplace();
+            w.pool.emplace(*w.context, [&] {
+                return asio::async_initiate<asio::deferred_t const,
+                    void(std::exception_ptr, connection)>(
+                    [&](auto handler) { job->keep(std::move(handler)); }, asio::deferred);
+            });
+            w.acquire(0);
+        },
+        [&](pool_world& w) { job->drop(w); },
+        [](pool_world& w) {
+            expect(w.pool->counts().failed == 1, "it has not failed");
+            expect(w.requests[0].calls == 0 || w.requests[0].error, "it has been served");
+        });
+}
+
+// Started elsewhere: it does not begin within the call.
+BOOST_AUTO_TEST_CASE(lease_whose_exit_cannot_be_handed_over_goes_back)
+{
+    exeunt::exit_state state;
+    fail_each_allocation([](pool_world& w) { w.make(), w.acquire(0); },
+        [&](pool_world& w) {
+            w.owned[0].ask([&] { w.requests[0].lease.async_exit(state, answer_to(w.owned[0])); });
+        },
+        [](pool_world& w) {
+            w.requests[0].lease = {};
+            w.drive();
+            w.owned[0].expect_called();
+            expect(w.pool->size() == w.pool->idle(), "the lease is still out");
+        });
+}
+
 BOOST_AUTO_TEST_CASE(recycling_that_is_dropped_makes_room_and_keeps_no_close_waiting)
 {
     for (bool const closes : {false, true}) {

@@ -1,10 +1,12 @@
 // A pool: waiters that come and are cancelled, leases that come back, and the close, in any order.
 #include <exeunt/resource_pool.hpp>
+#include <exeunt/task_scope.hpp>
 
 #include "support/counted_resource.hpp"
 #include "support/orders.hpp"
 
 #include <deque>
+#include <optional>
 
 using namespace support;
 
@@ -124,6 +126,53 @@ BOOST_AUTO_TEST_CASE(a_waiter_that_is_cancelled_keeps_nothing)
         world.run();
         p.check_balance();
         world.check(p.out >= 2, "somebody else has nothing");
+    });
+}
+
+// Before it begins, too.
+BOOST_AUTO_TEST_CASE(an_acquire_that_is_cancelled_at_once_ends)
+{
+    run_orders(+[](order_world& world) {
+        pool_in p(world, {.max_size = 1});
+        std::optional<pool_type::lease> held;
+        p.acquire([&](pool_type::lease lease) { held = std::move(lease); });
+        world.run();
+        asio::cancellation_signal signal;
+        auto& answer = world.answer();
+        p.pool->async_acquire(asio::bind_cancellation_slot(
+            signal.slot(), [h = world.into(answer)](std::exception_ptr error, auto) mutable {
+                std::move(h)(error);
+            }));
+        signal.emit(asio::cancellation_type::partial);
+        world.run();
+        world.check(exeunt::is_cancelled(answer.error), "it waits, or is served");
+        held.reset();
+        world.run();
+        p.check_balance();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_lease_whose_exit_is_cut_at_once_is_discarded)
+{
+    run_orders(+[](order_world& world) {
+        int alive = 0;
+        pool_type pool(world.context, exeunt::opened_by([&]() -> asio::awaitable<counted_resource> {
+            co_return counted_resource(alive);
+        }).recycled_by([](counted_resource&) {
+            return exeunt::until_cancelled(asio::use_awaitable);
+        }));
+        pool_type::lease lease;
+        pool.async_acquire(
+            [&](std::exception_ptr, pool_type::lease given) { lease = std::move(given); });
+        world.run();
+        exeunt::exit_state state;
+        asio::cancellation_signal signal;
+        auto& answer = world.answer();
+        lease.async_exit(state, world.into(answer, signal));
+        signal.emit(asio::cancellation_type::terminal);
+        world.run();
+        world.check(exeunt::is_cancelled(answer.error), "it is not told that it was cut");
+        world.check(alive == 0 && pool.size() == 0, "what was not recycled is left");
     });
 }
 

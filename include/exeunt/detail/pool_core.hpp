@@ -69,8 +69,8 @@ protected:
 class pool_closer
 {
 public:
-    // Something has been closed, or has come back.
-    virtual void look() = 0;
+    // All that it waits for has ended; it has been taken out. Does not complete within the call.
+    virtual void drained() = 0;
 
     pool_closer* previous = nullptr;
     pool_closer* next = nullptr;
@@ -103,15 +103,13 @@ public:
         options_.max_size = std::max<std::size_t>(options_.max_size, 1);
     }
 
-    // No job runs, and no lease is out.
+    // No job runs, and no lease is out: none is busy but what has come back untold.
     ~pool_core()
     {
         if (deadline_)
             deadline_->detach();
         take_back_returned([this](resource& each) { destroy(each); });
         while (auto* each = idle_.first())
-            destroy(*each);
-        while (auto* each = busy_.first())
             destroy(*each);
     }
 
@@ -274,8 +272,8 @@ public:
             if (each.state == pooled_state::opening)
                 each.stop_job();
         });
-        for (auto count = idle_.size(); count != 0 && idle_.first(); --count)
-            close(*idle_.first());
+        while (auto* each = idle_.first())
+            close(*each);
     }
 
     void stop_closing(pool_closer& closer) noexcept { closers_.remove(closer); }
@@ -298,10 +296,10 @@ public:
         notify();
     }
 
-    // Whether all that has to be waited for has ended.
+    // Of a pool that is closing: whether all that has to be waited for has ended. It stays so then.
     bool is_drained() const noexcept
     {
-        return closing_ && idle_.empty() && (forced_ ? busy_.size() == out_ : busy_.empty());
+        return idle_.empty() && (forced_ ? busy_.size() == out_ : busy_.empty());
     }
 
     // What closing has failed with; told once.
@@ -602,18 +600,12 @@ private:
         }
     }
 
-    // Serves who waits, first come first served, and opens what is missing. A loop.
+    // Opens what is missing for those who wait: none is idle then. A loop.
     void pump()
     {
         if (closing_ || std::exchange(pumps_, true))
             return;
-        while (!waiters_.empty()) {
-            if (auto* ready = take_unexpired()) {
-                waiters_.pop_front()->give(*ready);
-                continue;
-            }
-            if (opening_ >= waiters_.size() || size() >= options_.max_size)
-                break;
+        while (opening_ < waiters_.size() && size() < options_.max_size) {
             try {
                 open();
             } catch (...) {
@@ -628,20 +620,23 @@ private:
 
     void notify()
     {
-        for (auto count = closers_.size(); count != 0 && !closers_.empty(); --count) {
-            auto& closer = *closers_.pop_front();
-            closers_.push_back(closer);
-            closer.look();
-        }
+        if (!is_drained())
+            return;
+        while (auto* closer = closers_.pop_front())
+            closer->drained();
     }
 
+    // Each once, though others may go meanwhile.
     template <class Use>
     void for_each_busy(Use&& use)
     {
-        for (auto count = busy_.size(); count != 0 && !busy_.empty(); --count) {
-            auto& each = *busy_.pop_front();
-            busy_.push_back(each);
-            use(each);
+        for (auto* each = busy_.first(); each; each = each->next)
+            each->is_due = true;
+        for (auto* each = busy_.first(); each && each->is_due; each = busy_.first()) {
+            busy_.remove(*each);
+            busy_.push_back(*each);
+            each->is_due = false;
+            use(*each);
         }
     }
 
@@ -674,13 +669,21 @@ private:
         return expiry_of(idle) <= now;
     }
 
+    resource* first_expired(time_point now) const noexcept
+    {
+        auto* each = idle_.first();
+        while (each && !is_expired(*each, now))
+            each = each->next;
+        return each;
+    }
+
     // Sees to it that what expires is closed.
     void arm() noexcept
     {
         auto earliest = time_point::max();
         for (auto* each = idle_.first(); each; each = each->next)
             earliest = std::min(earliest, expiry_of(*each));
-        if (earliest == time_point::max() || closing_)
+        if (earliest == time_point::max())
             return;
         try {
             if (!deadline_)
@@ -707,13 +710,9 @@ private:
     {
         auto const alive = this->shared_from_this();
         auto const now = read_clock();
-        for (auto count = idle_.size(); count != 0 && !idle_.empty(); --count) {
-            auto& each = *idle_.pop_front();
-            idle_.push_back(each);
-            if (is_expired(each, now)) {
-                ++counts_.expired;
-                close(each);
-            }
+        while (auto* each = first_expired(now)) {
+            ++counts_.expired;
+            close(*each);
         }
         arm();
     }

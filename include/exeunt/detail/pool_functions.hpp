@@ -295,15 +295,13 @@ public:
     }
     bool is_reusable([[maybe_unused]] T& value) noexcept override
     {
-        if constexpr (Spec::judges) {
-            try {
+        try {
+            if constexpr (Spec::judges)
                 return static_cast<bool>(std::invoke(spec_.reusable, value));
-            } catch (...) {
-                return false;
-            }
-        } else {
-            return true;
+        } catch (...) {
+            // It says no.
         }
+        return false;
     }
 
 private:

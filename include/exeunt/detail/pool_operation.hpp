@@ -49,6 +49,8 @@ protected:
 
     void start()
     {
+        if (is_cancelled_)
+            return fail(make_error(asio::error::operation_aborted));
         if (pool_->is_closing())
             return fail(make_pool_closed());
         if (auto* ready = pool_->take_idle()) {
@@ -82,7 +84,11 @@ protected:
 
     void cancelled(asio::cancellation_type types, unsigned) override
     {
-        if (waits_ && types != asio::cancellation_type::none)
+        if (types == asio::cancellation_type::none)
+            return;
+        // It may come before the first step.
+        is_cancelled_ = true;
+        if (waits_)
             give_up(asio::error::operation_aborted);
     }
 
@@ -116,6 +122,7 @@ private:
     std::exception_ptr error_;
     Lease lease_;
     bool waits_ = false;
+    bool is_cancelled_ = false;
 };
 
 // Gives a lease back, as an exit.
@@ -167,25 +174,24 @@ protected:
     void start()
     {
         auto* const returned = lease_.release();
-        if (!returned)
-            return this->finish();
         bool const fit = !state_->forced() && pool_->is_fit(*returned, state_->failed());
-        if (pool_->give_back_from_exit(*returned, fit, *this))
-            recycled_ = returned;
-        else
-            this->finish();
+        if (!pool_->give_back_from_exit(*returned, fit, *this))
+            return this->finish();
+        recycled_ = returned;
+        if (is_cut_)
+            pool_->stop_job(*recycled_);
     }
 
     void abandon() { this->lose(); }
 
     std::tuple<std::exception_ptr> results() noexcept { return {std::move(error_)}; }
 
-    void cancelled(asio::cancellation_type, unsigned terminals) override
+    // There is no body: it is told of terminals alone, also before the first step.
+    void cancelled(asio::cancellation_type, unsigned) override
     {
-        if (!recycled_ || terminals == 0)
-            return;
         is_cut_ = true;
-        pool_->stop_job(*recycled_);
+        if (recycled_)
+            pool_->stop_job(*recycled_);
     }
 
 private:
@@ -213,11 +219,12 @@ public:
     {
     }
 
-    void look() override
+    void drained() override
     {
-        if (starting_ || !pool_->is_drained())
+        waits_ = false;
+        // start() sees for itself.
+        if (starting_)
             return;
-        leave();
         error_ = pool_->take_failures();
         this->wake();
     }

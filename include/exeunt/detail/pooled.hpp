@@ -108,6 +108,8 @@ public:
     // The exit that gives it back has found that it is fit, and recycles it as this runner's job.
     bool recycled = false;
     exit_runner<Executor>* recycler = nullptr;
+    // Of the pool, which tells all that are busy something: this one has yet to be told.
+    bool is_due = false;
     time_point opened{};
     time_point idle_since{};
     pooled_waiter* waiter = nullptr;
