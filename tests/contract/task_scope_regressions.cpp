@@ -1,14 +1,19 @@
 // Faults of the scope that were found, and what becomes of failures that nobody waits for.
 #include <exeunt/async_with.hpp>
 #include <exeunt/task_scope.hpp>
+#include <exeunt/testing.hpp>
 
 #include "support/async_fixture.hpp"
 
 #include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -156,16 +161,15 @@ BOOST_AUTO_TEST_CASE(queued_child_that_cannot_be_started_ends_the_wait_and_cance
 
 BOOST_AUTO_TEST_CASE(child_that_hands_its_handler_on_and_throws_is_none_whatever_becomes_of_that)
 {
-    for (bool const is_called : {true, false}) {
+    for (std::string const end : {"failure", "success", "cancellation", "none"}) {
         fresh();
         auto b = script("b");
         scope.spawn(b.handler_function());
-        std::function<void()> call;
+        std::function<void(std::exception_ptr)> call;
         auto const error = failure("no start");
         auto const child = [&](auto handler) {
-            call = [kept = std::make_shared<decltype(handler)>(std::move(handler))] {
-                std::move (*kept)(failure("told late"));
-            };
+            call = [kept = std::make_shared<decltype(handler)>(std::move(handler))](
+                       std::exception_ptr result) { std::move (*kept)(std::move(result)); };
             std::rethrow_exception(error);
         };
         std::exception_ptr thrown;
@@ -179,8 +183,10 @@ BOOST_AUTO_TEST_CASE(child_that_hands_its_handler_on_and_throws_is_none_whatever
         drive();
         BOOST_TEST((thrown == error));
         BOOST_TEST(scope.size() == 1u);
-        if (is_called)
-            call();
+        if (end == "failure")
+            call(failure("told late"));
+        else if (end != "none")
+            call(end == "success" ? std::exception_ptr() : cancellation());
         call = nullptr;
         drive();
         BOOST_TEST(scope.size() == 1u);
@@ -188,7 +194,7 @@ BOOST_AUTO_TEST_CASE(child_that_hands_its_handler_on_and_throws_is_none_whatever
         b.answer();
         join();
         result.expect_success();
-        BOOST_TEST(observer.text() == (is_called ? " unreceived:told late" : ""));
+        BOOST_TEST(observer.text() == (end == "failure" ? " unreceived:told late" : ""));
         observer.clear();
     }
 }
@@ -254,6 +260,78 @@ BOOST_AUTO_TEST_CASE(child_that_drops_its_handler_while_another_runs_leaves_the_
     join();
     log.expect("+a +b -b +c -c");
     BOOST_TEST(is_broken_promise(result.error));
+}
+
+BOOST_AUTO_TEST_CASE(child_that_drops_the_handler_of_another_as_it_begins_loses_who_waits_for_all)
+{
+    fresh({.limit = 2});
+    auto a = script("a");
+    auto b = script("b");
+    outcome waiting;
+    scope.spawn(a.handler_function());
+    scope.spawn(b.handler_function());
+    scope.async_spawn(
+        [&](auto handler) {
+            a.drop();
+            std::move(handler)();
+        },
+        into(waiting));
+    scope.async_join([&, mark = capture_mark(log, "~join")](std::exception_ptr) { log("joined"); });
+    drive();
+    b.answer();
+    drive();
+    log.expect("+a +b -b ~join");
+    waiting.expect_success();
+    BOOST_TEST(scope.empty());
+    join();
+    BOOST_TEST(is_broken_promise(result.error));
+}
+
+BOOST_AUTO_TEST_CASE(operations_that_are_told_of_no_cancellation_wait_on)
+{
+    asio::cancellation_signal joins, waits;
+    auto a = script("a");
+    std::optional<boost::system::error_code> ended;
+    scope.spawn(a.handler_function());
+    scope.async_join(asio::bind_cancellation_slot(joins.slot(), into(result)));
+    exeunt::until_cancelled(asio::bind_executor(context,
+        asio::bind_cancellation_slot(
+            waits.slot(), [&](boost::system::error_code code) { ended = code; })));
+    drive();
+    for (auto* each : {&joins, &waits})
+        each->emit(asio::cancellation_type::none);
+    drive();
+    result.expect_pending();
+    BOOST_TEST(!ended);
+    for (auto* each : {&joins, &waits})
+        each->emit(asio::cancellation_type::partial);
+    drive();
+    result.expect_code(asio::error::operation_aborted);
+    BOOST_TEST((ended == asio::error::operation_aborted));
+    a.answer();
+    drive();
+}
+
+BOOST_AUTO_TEST_CASE(exit_whose_children_end_as_they_are_told_at_the_end_of_the_drain_ends_then)
+{
+    exeunt::manual_clock clock(context);
+    exeunt::task_scope draining(context, {.drain = std::chrono::seconds(3)});
+    exit_state state;
+    outcome joined;
+    int times = 0;
+    draining.spawn(told([&] {
+        if (++times == 2)
+            ends();
+    }));
+    draining.async_join(into(joined));
+    draining.async_exit(state, into(result));
+    drive();
+    BOOST_TEST(times == 1);
+    clock.advance(std::chrono::seconds(3));
+    drive();
+    result.expect_success();
+    joined.expect_success();
+    BOOST_TEST(draining.empty());
 }
 
 BOOST_AUTO_TEST_CASE(many_that_wait_to_spawn_children_that_end_at_once_use_a_flat_native_stack)

@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -137,6 +139,83 @@ BOOST_AUTO_TEST_CASE(child_that_fails_cancels_its_siblings)
         });
 }
 
+// One of two, if there is no memory to report both.
+BOOST_AUTO_TEST_CASE(two_failures_that_a_join_reports)
+{
+    at_every_allocation(
+        [](world& w) {
+            {
+                allocation_pause const pause;
+                w.scope.emplace(*w.context, exeunt::task_scope_options{.cancel_on_failure = false});
+            }
+            w.spawn(w.failing());
+            w.spawn([&w, l = life(w.counts)](auto handler) {
+                ++w.counts.failed;
+                std::move(handler)(failure("another one"));
+            });
+            w.begin_join(w.join);
+        },
+        [](world& w) {
+            w.expect_came(w.join);
+            w.begin_join(w.other);
+            w.drive();
+            w.expect_came(w.other);
+            expect(w.join.threw || w.join.error != nullptr, "nobody is told of a failure");
+            expect(w.other.error != nullptr, "it is forgotten when there is memory");
+            w.check(w.counts.failed);
+        });
+}
+
+// Not on the executor.
+BOOST_AUTO_TEST_CASE(children_that_are_cancelled)
+{
+    at_every_allocation(
+        [](world& w) {
+            {
+                allocation_pause const pause;
+                w.scope.emplace(*w.context);
+            }
+            w.spawn(w.listener());
+            w.spawn(w.listener());
+            w.begin_join(w.join);
+            w.drive();
+            w.scope->cancel();
+        },
+        [](world& w) {
+            w.expect_came(w.join);
+            expect(w.counts.cancelled == w.counts.spawned, "a child has not been told");
+            w.check(failures_in(w.join));
+        });
+}
+
+// Who waits is lost with it; who comes later is told.
+BOOST_AUTO_TEST_CASE(child_whose_handler_is_dropped)
+{
+    std::shared_ptr<void> handler;
+    at_every_allocation(
+        [&](world& w) {
+            {
+                allocation_pause const pause;
+                w.scope.emplace(*w.context);
+            }
+            w.spawn([&, l = life(w.counts)](auto given) {
+                allocation_pause const pause;
+                handler = std::make_shared<decltype(given)>(std::move(given));
+            });
+            w.spawn(w.coroutine());
+            w.drive();
+            handler.reset();
+        },
+        [](world& w) {
+            w.begin_join(w.join);
+            w.drive();
+            w.expect_came(w.join);
+            auto const lost = w.counts.spawned - w.ends();
+            expect(lost == 0 || w.join.error, "a child is lost untold");
+            expect(w.scope->empty(), "a child is left");
+        });
+}
+
 namespace {
 
 // As an exit of a stack, that is ended in this way, with memory.
@@ -184,6 +263,60 @@ BOOST_AUTO_TEST_CASE(scope_that_is_an_exit)
 BOOST_AUTO_TEST_CASE(scope_that_is_an_exit_and_is_forced)
 {
     as_an_exit([](world&, async_exit_stack& stack) { stack.force(); });
+}
+
+// Its children end as they are told, when it has drained, and leave Asio no memory that can be used again.
+BOOST_AUTO_TEST_CASE(scope_that_is_an_exit_and_drains)
+{
+    std::optional<async_exit_stack> stack;
+    at_every_allocation(
+        [&](world& w) {
+            {
+                allocation_pause const pause;
+                stack.emplace(*w.context);
+                w.scope.emplace(*w.context, exeunt::task_scope_options{.drain = 3s});
+                stack->push(std::ref(*w.scope));
+            }
+            w.spawn([&w, l = life(w.counts)](auto handler) {
+                allocation_pause const pause;
+                auto slot = asio::get_associated_cancellation_slot(handler);
+                auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+                slot.assign([&w, kept](asio::cancellation_type types) {
+                    if ((types & asio::cancellation_type::terminal)
+                        == asio::cancellation_type::none)
+                        return;
+                    {
+                        allocation_pause const pause;
+                        for (int k = 0; k != 8; ++k)
+                            asio::post(*w.context, [] {});
+                    }
+                    ++w.counts.cancelled;
+                    auto const last = kept;
+                    std::move (*last)();
+                });
+            });
+            w.begin_last(w.join, [&](auto handler) { stack->async_close(std::move(handler)); });
+            w.drive();
+            try {
+                w.clock.advance(3s);
+            } catch (std::bad_alloc const&) {
+            }
+        },
+        [&](world& w) {
+            if (w.join.threw)
+                w.begin_last(
+                    w.join = {}, [&](auto handler) { stack->async_close(std::move(handler)); });
+            w.drive();
+            // Without memory to wait for the end of the drain it waits until it is cut.
+            stack->force();
+            w.drive();
+            w.expect_came(w.join);
+            // It may not have begun to end.
+            w.scope->cancel();
+            w.drive();
+            w.check(failures_in(w.join));
+            stack.reset();
+        });
 }
 
 // It ends when it is cancelled, with memory at the latest.

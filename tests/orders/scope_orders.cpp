@@ -5,6 +5,8 @@
 
 #include "support/orders.hpp"
 
+#include <boost/asio/bind_executor.hpp>
+
 #include <array>
 
 using namespace support;
@@ -221,6 +223,51 @@ BOOST_AUTO_TEST_CASE(a_group_that_is_forced_gives_all_back)
         stack.async_close(world.into(world.answer(), signal));
         for (int k = 0; k != 2; ++k)
             world.later([&] { world.emit(signal); });
+        world.run();
+    });
+}
+
+// Before it begins, too.
+BOOST_AUTO_TEST_CASE(a_group_that_is_cut_at_once_forces_all_it_has)
+{
+    run_orders(+[](order_world& world) {
+        group_type group(world.context, {.limit = 2});
+        auto& in = world.new_group(2);
+        for (auto const what : {does::hangs_forced, does::hangs, does::hangs_forced})
+            world.push(group, what, in);
+        exeunt::exit_state state;
+        asio::cancellation_signal signal;
+        world.may_cut = true;
+        group.async_exit(state, world.into(world.answer(), signal));
+        signal.emit(asio::cancellation_type::terminal);
+        world.run();
+        world.check(!group.is_open() && group.empty(), "exits are left");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(waits_that_are_cancelled_at_once_end)
+{
+    run_orders(+[](order_world& world) {
+        auto& in = world.new_group(1);
+        scope_type scope(world.context);
+        auto& child = world.expect_one("child", in);
+        scope.spawn(waiting_child(world, child));
+        world.run();
+        asio::cancellation_signal joins, waits;
+        auto& joined = world.answer();
+        auto& waited = world.answer();
+        scope.async_join(world.into(joined, joins));
+        exeunt::until_cancelled(asio::bind_executor(world.context.get_executor(),
+            asio::bind_cancellation_slot(
+                waits.slot(), [h = world.into(waited)](boost::system::error_code code) mutable {
+                    std::move(h)(failure(code));
+                })));
+        joins.emit(asio::cancellation_type::total);
+        waits.emit(asio::cancellation_type::total);
+        world.run();
+        world.check(exeunt::is_cancelled(joined.error), "a join waits on");
+        world.check(exeunt::is_cancelled(waited.error), "until_cancelled waits on");
+        scope.cancel();
         world.run();
     });
 }

@@ -48,16 +48,14 @@ public:
     }
 
 protected:
-    ~scope_operation()
-    {
-        if (waits_)
-            leave();
-    }
+    ~scope_operation() { leave(); }
 
     static constexpr bool has_body() noexcept { return true; }
 
     void start()
     {
+        if (is_cancelled_)
+            return fail(asio::error::operation_aborted);
         if (is_done()) {
             error_ = result();
             return this->finish();
@@ -81,12 +79,15 @@ protected:
 
     void cancelled(asio::cancellation_type types, unsigned) override
     {
-        if (!waits_ || types == asio::cancellation_type::none)
+        if (types == asio::cancellation_type::none)
+            return;
+        // It may come before the first step.
+        is_cancelled_ = true;
+        if (!waits_)
             return;
         leave();
         this->stop_waiting();
-        error_ = make_error(asio::error::operation_aborted);
-        this->finish();
+        fail(asio::error::operation_aborted);
     }
 
     void context_lost() override
@@ -108,13 +109,20 @@ protected:
     }
 
     virtual bool is_done() noexcept = 0;
-    virtual std::exception_ptr result() { return nullptr; }
+    virtual std::exception_ptr result() = 0;
+
+    void fail(boost::system::error_code why)
+    {
+        error_ = make_error(why);
+        this->finish();
+    }
 
     core_ptr scope_;
     std::exception_ptr error_;
     // How many of the failures of the scope error_ stands for.
     std::size_t receives_ = 0;
     bool waits_ = false;
+    bool is_cancelled_ = false;
 };
 
 // Waits for the last child or the first failure.
@@ -175,10 +183,7 @@ protected:
     ~scope_spawn_base() = default;
 
 private:
-    bool is_done() noexcept override
-    {
-        return is_refused() || this->scope_->is_closed() || this->scope_->has_room();
-    }
+    bool is_done() noexcept override { return is_refused() || this->scope_->has_room(); }
     std::exception_ptr result() override
     {
         if (this->scope_->is_closed())
@@ -225,32 +230,16 @@ protected:
 
     void start()
     {
-        bool const at_once = state_->forced() || (state_->failed() && !state_->cancelled());
-        // Before it is in the list of those who look when something changes.
-        this->scope_->stop(
-            at_once ? asio::cancellation_type::terminal : asio::cancellation_type::total);
-        if (is_done()) {
-            this->error_ = result();
-            return this->finish();
-        }
-        try {
-            this->wait_for(at_once ? unwinding::unlimited : drain_);
-        } catch (...) {
-            // Without memory to wait with: the children are waited for without a limit.
-        }
-        this->join();
+        if (state_->forced() || (state_->failed() && !state_->cancelled()))
+            stop_children(asio::cancellation_type::terminal, unwinding::unlimited);
+        else
+            stop_children(asio::cancellation_type::total, drain_);
     }
 
     void time_is_up() override
     {
-        this->scope_->stop(asio::cancellation_type::terminal);
-        if (!this->waits_)
-            return;
-        try {
-            this->wait();
-        } catch (...) {
-            // As above.
-        }
+        this->leave();
+        stop_children(asio::cancellation_type::terminal, unwinding::unlimited);
     }
 
     void cancelled(asio::cancellation_type, unsigned terminals) override
@@ -260,6 +249,22 @@ protected:
     }
 
 private:
+    // Not in the list of those who look when something changes: it might end, and be gone, within the call.
+    void stop_children(asio::cancellation_type how, std::chrono::steady_clock::duration time)
+    {
+        this->scope_->stop(how);
+        if (is_done()) {
+            this->error_ = result();
+            return this->finish();
+        }
+        try {
+            this->wait_for(time);
+        } catch (...) {
+            // Without memory to wait with: the children are waited for without a limit.
+        }
+        this->join();
+    }
+
     bool is_done() noexcept override { return this->scope_->is_idle(); }
     std::exception_ptr result() override
     {

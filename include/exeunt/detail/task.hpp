@@ -131,11 +131,7 @@ public:
         std::forward<Function>(function)();
     }
 
-    friend bool operator==(inline_executor const&, inline_executor const&) noexcept { return true; }
-    friend bool operator!=(inline_executor const&, inline_executor const&) noexcept
-    {
-        return false;
-    }
+    friend bool operator==(inline_executor const&, inline_executor const&) noexcept = default;
 };
 
 // Ends a child that is a coroutine.

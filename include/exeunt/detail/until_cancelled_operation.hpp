@@ -34,6 +34,7 @@ protected:
             return this->finish();
         try {
             this->wait();
+            waits_ = true;
         } catch (...) {
             failed_ = boost::system::errc::make_error_code(boost::system::errc::not_enough_memory);
             this->finish();
@@ -45,7 +46,11 @@ protected:
 
     void cancelled(asio::cancellation_type types, unsigned) override
     {
-        if (types == asio::cancellation_type::none || std::exchange(is_cancelled_, true))
+        if (types == asio::cancellation_type::none)
+            return;
+        // It may come before the first step.
+        is_cancelled_ = true;
+        if (!waits_)
             return;
         this->stop_waiting();
         this->finish();
@@ -56,6 +61,7 @@ protected:
 private:
     boost::system::error_code failed_ = asio::error::operation_aborted;
     bool is_cancelled_ = false;
+    bool waits_ = false;
 };
 
 class initiate_until_cancelled

@@ -43,7 +43,6 @@ protected:
         if (!deadline_)
             deadline_ = std::allocate_shared<deadline<Executor>>(
                 block_allocator<deadline<Executor>>(), this->executor(), this);
-        begins_wait const begins(begins_wait_);
         deadline_->wait_until(until);
     }
     void wait() { wait_until(time_point::max()); }
@@ -78,34 +77,14 @@ protected:
     virtual void context_lost() = 0;
 
 private:
-    // A wait that cannot begin for want of memory is destroyed, too: the context has not gone.
-    class begins_wait
-    {
-    public:
-        explicit begins_wait(bool& begins) noexcept
-            : begins_(begins)
-        {
-            begins_ = true;
-        }
-        begins_wait(begins_wait const&) = delete;
-        begins_wait& operator=(begins_wait const&) = delete;
-        ~begins_wait() { begins_ = false; }
-
-    private:
-        bool& begins_;
-    };
-
     void wait_ended() override { time_is_up(); }
     void wait_lost() override
     {
-        if (begins_wait_)
-            return;
         deadline_ = nullptr;
         context_lost();
     }
 
     std::shared_ptr<deadline<Executor>> deadline_;
-    bool begins_wait_ = false;
 };
 
 } // namespace exeunt::detail
