@@ -193,6 +193,41 @@ BOOST_AUTO_TEST_CASE(async_acquire_that_fails_is_not_registered)
     log.expect("");
 }
 
+namespace {
+
+// Made of what the operation completes with.
+struct picky
+{
+    picky(int number)
+    {
+        if (number < 0)
+            throw test_error("negative");
+    }
+};
+
+} // namespace
+
+// C21
+BOOST_AUTO_TEST_CASE(async_acquire_whose_value_cannot_be_made_fails_and_is_not_registered)
+{
+    for (int const number : {7, -7}) {
+        outcome_of<picky*> made;
+        stack.async_acquire(
+            asio::async_initiate<asio::deferred_t const, void(std::exception_ptr, picky)>(
+                [number](auto handler) { std::move(handler)(std::exception_ptr(), number); },
+                asio::deferred),
+            [&](picky&) { log("released"); }, into(made));
+        drive();
+        if (number < 0)
+            made.expect_error("negative");
+        else
+            made.expect_success();
+        BOOST_TEST(stack.size() == 1u);
+    }
+    closed().expect_success();
+    log.expect("released");
+}
+
 // C21
 BOOST_AUTO_TEST_CASE(async_acquire_that_is_cancelled_is_not_registered)
 {

@@ -13,6 +13,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -441,7 +442,8 @@ asio::awaitable<resource> obtain(int& obtained, int& given_back)
 // C25, C93
 BOOST_AUTO_TEST_CASE(acquire)
 {
-    for (bool const async_release : {false, true}) {
+    enum class kind { sync, async, large };
+    for (auto const release : {kind::sync, kind::async, kind::large}) {
         faults::at_every_allocation([&](std::size_t k, bool& hit) {
             int obtained = 0;
             int given_back = 0;
@@ -461,7 +463,15 @@ BOOST_AUTO_TEST_CASE(acquire)
                         acquired += !error && r ? 1 : 0;
                     };
                     try {
-                        if (async_release)
+                        if (release == kind::large)
+                            stack->async_acquire(
+                                obtain(obtained, given_back),
+                                [room = std::array<char, 2048>()](resource& r) {
+                                    static_cast<void>(room);
+                                    ++*r.given_back;
+                                },
+                                done);
+                        else if (release == kind::async)
                             stack->async_acquire(
                                 obtain(obtained, given_back),
                                 [](resource& r) -> asio::awaitable<void> {
