@@ -5,6 +5,8 @@
 #include "support/following_observer.hpp"
 #include "support/pool_fixture.hpp"
 
+#include <boost/asio/strand.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -240,6 +242,80 @@ BOOST_AUTO_TEST_CASE(lease_whose_recycling_is_cut_is_told_as_forced)
     advance(2s);
     result.expect_success();
     BOOST_TEST(joined(words.words()) == "1(1 1+lease 1!lease:2 1^lease 1-lease 1)");
+    expect_balanced();
+}
+
+BOOST_AUTO_TEST_CASE(lease_whose_recycling_fails_in_a_stack_is_no_failure_of_that)
+{
+    scripted_exit const ends[] = {script("recycle").posted(failure("lost")),
+        script("recycle").at_once(failure("lost")), script("recycle").throws(failure("lost"))};
+    for (auto const& fails : ends) {
+        make();
+        recycling = fails;
+        acquire_in_stack();
+        closed().expect_success();
+        BOOST_TEST(pool->size() == 0u);
+        BOOST_TEST(pool->counts().discarded == 1u);
+        BOOST_TEST(pool->counts().returned == 0u);
+        BOOST_REQUIRE(observer.failures.size() == 1u);
+        BOOST_TEST(observer.failures.front().name == "recycle");
+        observer.clear();
+        expect_balanced();
+        stack = async_exit_stack(context);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(lease_in_a_stack_on_another_executor_is_got_and_recycled_on_that_of_the_pool)
+{
+    auto const strand = asio::make_strand(context);
+    int here = 0;
+    auto const note = [&] { here += strand.running_in_this_thread() ? 1 : 0; };
+    pool.emplace(strand, exeunt::opened_by([&]() -> asio::awaitable<resource> {
+        note();
+        co_return resource(log, next_number++);
+    }).recycled_by([&](resource&) -> asio::awaitable<void> {
+        note();
+        co_await asio::post(asio::use_awaitable);
+        note();
+    }));
+    for (int round = 0; round != 2; ++round) {
+        stack = async_exit_stack(context);
+        got = {};
+        acquire_in_stack();
+        got.expect_success();
+        closed().expect_success();
+        BOOST_TEST(pool->idle() == 1u);
+    }
+    BOOST_TEST(here == 1 + 2 * 2);
+    expect_balanced();
+}
+
+BOOST_AUTO_TEST_CASE(lease_that_a_stack_recycles_is_waited_for_by_a_pool_that_closes)
+{
+    make();
+    recycling = script("recycle");
+    acquire_in_stack();
+    outcome closed_stack;
+    stack.async_close(into(closed_stack));
+    drive();
+    close_pool();
+    result.expect_pending();
+    recycling.answer();
+    drive();
+    closed_stack.expect_success();
+    result.expect_success();
+    BOOST_TEST(log.count("closing:0") == 1u);
+    expect_balanced();
+}
+
+BOOST_AUTO_TEST_CASE(lease_of_a_forced_stack_is_discarded_and_not_recycled)
+{
+    make();
+    acquire_in_stack();
+    stack.force();
+    closed().expect_success();
+    BOOST_TEST(log.count("recycling:0") == 0u);
+    BOOST_TEST(pool->counts().discarded == 1u);
     expect_balanced();
 }
 
