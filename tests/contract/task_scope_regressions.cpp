@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(child_that_hands_its_handler_on_and_throws_is_none_whatever
         auto const error = failure("no start");
         auto const child = [&](auto handler) {
             call = [kept = std::make_shared<decltype(handler)>(std::move(handler))](
-                       std::exception_ptr result) { std::move (*kept)(std::move(result)); };
+                       std::exception_ptr what) { std::move (*kept)(std::move(what)); };
             std::rethrow_exception(error);
         };
         std::exception_ptr thrown;
