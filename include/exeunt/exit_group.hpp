@@ -302,10 +302,16 @@ private:
     template <class Handler>
     void join(Handler&& handler, exit_state* outer)
     {
-        auto const* active = this->core_ ? this->core_->active : nullptr;
-        if (active && active->is_inside_exit())
+        if (is_inside_exit())
             return this->refuse(std::forward<Handler>(handler));
         this->close(std::forward<Handler>(handler), nullptr, outer);
+    }
+
+    // Whoever asks would wait for itself.
+    bool is_inside_exit() const noexcept
+    {
+        auto const* active = this->core_ ? this->core_->active : nullptr;
+        return active && active->is_inside_exit();
     }
 
     template <class Result>

@@ -179,6 +179,27 @@ BOOST_AUTO_TEST_CASE(group_exit_that_closes_its_group_before_it_suspends_gets_a_
     }
 }
 
+BOOST_AUTO_TEST_CASE(group_that_has_closed_has_no_exit_to_wait_for_whoever_closes_it_again)
+{
+    std::exception_ptr seen;
+    group->push(
+        [&] { group->async_close([&](std::exception_ptr error) { seen = std::move(error); }); });
+    group->async_close(into(result));
+    drive();
+    result.expect_success();
+    BOOST_TEST(is_deadlock(seen));
+    for (bool const as_exit : {false, true}) {
+        exit_state state;
+        outcome again;
+        if (as_exit)
+            group->async_exit(state, into(again));
+        else
+            group->async_close(into(again));
+        drive();
+        again.expect_success();
+    }
+}
+
 BOOST_AUTO_TEST_CASE(group_exit_that_is_its_group_before_it_suspends_gets_a_deadlock)
 {
     auto& own = stack.push_group();

@@ -202,6 +202,39 @@ BOOST_AUTO_TEST_CASE(pool_forced_within_a_closing_cuts_it)
     });
 }
 
+BOOST_AUTO_TEST_CASE(pool_forced_within_a_recycling_that_ends_well_all_the_same_discards)
+{
+    make();
+    recycling = script("recycle").runs([&] { begin_to_force(); }).ignores_cancellation();
+    auto a = acquired_now();
+    give_back(a);
+    BOOST_TEST(recycling.cuts() == 1);
+    forced_result.expect_pending();
+    recycling.answer();
+    drive();
+    forced_result.expect_success();
+    expect_events("open:0 recycling:0 !recycle gone:0");
+    BOOST_TEST(pool->counts().discarded == 1u);
+    expect_balanced();
+}
+
+BOOST_AUTO_TEST_CASE(pool_forced_within_a_closing_closes_no_other_and_destroys_it)
+{
+    make();
+    {
+        auto const a = acquired_now(), b = acquired_now(), c = acquired_now();
+    }
+    drive();
+    closing = script("close").runs([&] { begin_to_force(); });
+    begin_to_close();
+    drive();
+    BOOST_TEST(closing.begins() == 1);
+    result.expect_success();
+    forced_result.expect_success();
+    BOOST_TEST(pool->size() == 0u);
+    BOOST_TEST(pool->counts().closed == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(pool_forced_within_a_closing_that_fails_all_the_same_tells_of_that)
 {
     make();
