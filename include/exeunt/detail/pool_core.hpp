@@ -285,8 +285,7 @@ public:
         take_back();
         if (is_forced_already)
             return;
-        while (auto* each = idle_.first())
-            discard_idle(*each);
+        // What is idle is destroyed by who closes that now, or is about to.
         for_each_busy([](resource& each) {
             if (each.state != pooled_state::leased)
                 each.stop_job();
