@@ -105,6 +105,37 @@ BOOST_AUTO_TEST_CASE(nested_stack_that_closes_already_is_forced_by_a_parent_that
     result.expect_success();
 }
 
+// Begun from elsewhere: the first step of its close is on its way when it is joined.
+BOOST_AUTO_TEST_CASE(
+    nested_stack_whose_close_is_on_its_way_is_forced_by_a_parent_that_is_forced_before)
+{
+    push_named_to_child(script("c"), shape::awaitable);
+    push_note("owner");
+    stack.push(std::ref(child));
+    stack.force();
+    stack.async_close(into(result));
+    child.async_close([](std::exception_ptr) {});
+    drive();
+    log.expect("+c !c -c +owner -owner");
+    result.expect_success();
+}
+
+// C56: it would wait for itself, also where that is said by what it sees.
+BOOST_AUTO_TEST_CASE(exit_that_nests_its_own_stack_later_is_ended_by_the_timeout)
+{
+    stack.options().timeout = 2s;
+    push_note("older");
+    stack.push([&](exit_state& state, exit_handler handler) {
+        asio::post(context,
+            [&, h = std::move(handler)]() mutable { stack.async_exit(state, std::move(h)); });
+    });
+    begin_close();
+    result.expect_pending();
+    advance(2s);
+    log.expect("+older -older");
+    result.expect_code(asio::error::timed_out);
+}
+
 // ---- forced between two exits
 
 BOOST_AUTO_TEST_CASE(nested_stack_that_begins_when_its_parent_is_over_time_fails_for_time)

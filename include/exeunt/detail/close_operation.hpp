@@ -548,16 +548,23 @@ protected:
 
     static constexpr bool has_body() noexcept { return false; }
 
-    void prepare() noexcept { this->core_->phase = stack_core::state::under_way; }
+    void prepare() noexcept
+    {
+        this->core_->phase = stack_core::state::under_way;
+        this->core_->closing = this;
+    }
 
-    void roll_back() noexcept { this->core_->phase = stack_core::state::open; }
+    void roll_back() noexcept
+    {
+        this->core_->phase = stack_core::state::open;
+        this->core_->closing = nullptr;
+    }
 
     void start()
     {
         auto& core = *this->core_;
         auto const& cause = cause_ ? cause_ : core.cause;
         this->begin_unwinding(cause && is_cancelled(cause), this->forced_before());
-        core.closing = this;
         if (core.busy) {
             core.closer = this;
             return this->react(false);

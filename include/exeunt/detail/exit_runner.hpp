@@ -491,6 +491,8 @@ private:
             deliver(std::exchange(pending_types_, asio::cancellation_type::none));
         if (progress_.exchange(progress::waiting, std::memory_order_acq_rel) != progress::ended)
             return;
+        // Nothing may cut it any more.
+        progress_.store(progress::ended, std::memory_order_release);
         if (later)
             return go_on_later();
         if (dropped_)
@@ -501,8 +503,6 @@ private:
 
     void go_on_later()
     {
-        // Nothing may cut it any more.
-        progress_.store(progress::ended, std::memory_order_release);
         goes_on_later_ = true;
         handover here(this);
         try {

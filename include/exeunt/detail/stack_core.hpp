@@ -201,7 +201,7 @@ public:
     waiter_list joined;
     // The operation that runs exits now; null if none does.
     active_unwinding* active = nullptr;
-    // The close that has begun, be it active or not.
+    // The close that is under way, be it active or not; its first step may be still to come.
     active_unwinding* closing = nullptr;
     // The exit that has been started last, and since when it is waited for.
     entry* running = nullptr;

@@ -176,7 +176,7 @@ protected:
             this->emit(body_types);
         if (!closed_by_body_)
             return close_base<Executor>::cancelled(body_types, terminals);
-        if (cancels && closed_by_body_->closing)
+        if (cancels)
             closed_by_body_->closing->limit_to_grace();
         for (; passed_on_ < terminals && closed_by_body_->closing; ++passed_on_)
             closed_by_body_->closing->hurry();
@@ -235,7 +235,7 @@ private:
             error_ = std::move(error);
             closed_by_body_ = core;
             core->joined.push_back(*this);
-            if (this->decisions_.is_cancelled() && core->closing)
+            if (this->decisions_.is_cancelled())
                 core->closing->limit_to_grace();
             return;
         }
