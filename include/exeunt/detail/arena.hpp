@@ -28,6 +28,8 @@ public:
     static constexpr std::size_t usual_chunk = 16 * smallest_slot;
     static constexpr std::size_t usual_second_chunk = 2 * usual_chunk;
 
+    // No size that is asked for is more than a quarter of what can be addressed: none overflows below.
+
     // Makes an arena whose first chunk has room for `bytes`.
     static arena* create(std::size_t bytes);
 

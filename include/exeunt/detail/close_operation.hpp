@@ -149,7 +149,7 @@ protected:
         show_forced();
         arm();
         // A close that waits for an exit which is run by itself: that one is what has to hurry.
-        if (decisions_.is_forced() && core_ && core_->active && core_->active != this && core_->busy
+        if (decisions_.is_forced() && core_ && core_->active && core_->active != this
             && core_->phase == stack_core::state::under_way)
             return core_->active->force(decisions_.forced_by());
         if (cut)
@@ -483,8 +483,7 @@ private:
     void arm() noexcept
     {
         auto const until = decisions_.deadline();
-        // Without a core nothing unwinds: not yet, or not any more.
-        if (!until || ends_waiting_ || !core_)
+        if (!until || ends_waiting_)
             return;
         try {
             if (!deadline_)
@@ -603,7 +602,7 @@ protected:
 
     void cancelled(asio::cancellation_type, unsigned terminals) override
     {
-        if (outer_ && terminals != 0)
+        if (outer_)
             // Who runs it as an exit has counted: it is told once, when it is cut.
             return this->react(this->decisions_.force(exit_state_access::cut_reason(*outer_)));
         this->hurry_on(terminals);
@@ -813,7 +812,7 @@ protected:
 
     void cancelled(asio::cancellation_type, unsigned terminals) override
     {
-        if (waits_in && terminals != 0) {
+        if (waits_in) {
             std::exchange(waits_in, nullptr)->remove(*this);
             error_ = make_error(asio::error::operation_aborted);
             return this->finish();
@@ -928,9 +927,9 @@ protected:
 
     std::tuple<std::exception_ptr, Rest...> results() { return {std::move(result_), Rest()...}; }
 
-    void cancelled(asio::cancellation_type, unsigned terminals) override
+    void cancelled(asio::cancellation_type, unsigned /*terminals*/) override
     {
-        if (!waits_ || terminals == 0)
+        if (!waits_)
             return;
         // A nested stack is forced with what is around it, and waited for.
         if (outer_ && force_joined(exit_state_access::cut_reason(*outer_)))

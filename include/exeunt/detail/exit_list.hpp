@@ -142,7 +142,7 @@ public:
     bool names(exit_handle handle, running_exit const& exit) const noexcept
     {
         auto* const memory = exit.memory ? exit.memory : memory_;
-        return exit.running && handle.entry_ == exit.running && handle.arena_ == memory->serial()
+        return handle.entry_ == exit.running && handle.arena_ == memory->serial()
             && handle.generation_ == exit.generation;
     }
 

@@ -372,8 +372,7 @@ private:
     // The driver has ended a job. Whether there is another one for it, without parking.
     bool chain(void const* kind) noexcept
     {
-        if (starter_.load(std::memory_order_relaxed) != resuming::this_thread()
-            || progress_.load(std::memory_order_acquire) != progress::starting)
+        if (starter_.load(std::memory_order_relaxed) != resuming::this_thread())
             return false;
         if (driver_result_)
             result_ = std::exchange(driver_result_, nullptr);

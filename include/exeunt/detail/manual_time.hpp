@@ -147,7 +147,8 @@ private:
         std::lock_guard const lock(mutex_);
         auto const first = std::min_element(waiting_.begin(), waiting_.end(),
             [](entry const& a, entry const& b) { return a.until < b.until; });
-        return take(first == waiting_.end() || now_ < first->until ? waiting_.end() : first);
+        bool const none = first == waiting_.end() || now_ < first->until;
+        return take(none ? waiting_.end() : first);
     }
 
     waits take(waits::iterator of) noexcept

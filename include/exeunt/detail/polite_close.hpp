@@ -69,7 +69,8 @@ public:
         auto const closed = close_now(lowest_socket(*stream_));
         if (said == asio::error::bad_descriptor)
             said = asio::error::operation_aborted; // closed by a cut
-        auto const failed = said && !goodbye_.is_end(said) ? said : closed;
+        bool const went_wrong = said && !goodbye_.is_end(said);
+        auto const failed = went_wrong ? said : closed;
         self.complete(state_->failed() ? boost::system::error_code() : failed);
     }
 

@@ -16,10 +16,7 @@ inline constexpr std::size_t first_slot_offset(std::size_t header) noexcept
 
 EXEUNT_DECL arena* arena::create(std::size_t bytes)
 {
-    auto const offset = first_slot_offset(sizeof(arena));
-    if (bytes > static_cast<std::size_t>(-1) - offset)
-        throw std::bad_alloc();
-    auto const size = offset + bytes;
+    auto const size = first_slot_offset(sizeof(arena)) + bytes;
     void* const block =
         bytes == usual_chunk ? block_cache<arena>::allocate(size) : ::operator new(size);
     return ::new (block) arena(bytes);
@@ -35,8 +32,6 @@ EXEUNT_DECL arena::space arena::grow(std::size_t bytes)
 {
     auto const offset = first_slot_offset(sizeof(chunk));
     auto const wanted = std::max(bytes, chunk_size_ * 2);
-    if (wanted > static_cast<std::size_t>(-1) / 2)
-        throw std::bad_alloc();
     auto const size = offset + wanted;
     void* const block =
         wanted == usual_second_chunk ? block_cache<chunk>::allocate(size) : ::operator new(size);

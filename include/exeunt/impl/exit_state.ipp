@@ -200,7 +200,7 @@ EXEUNT_DECL bool exit_state::append(exit_failure& failure) noexcept
 
 EXEUNT_DECL bool exit_state::is_in_flight(std::exception_ptr const& error) const noexcept
 {
-    if (whole_ == error && error)
+    if (whole_ == error)
         return true;
     if (several_ && several_->known.size() == several_->failures.size())
         return several_->known.count(detail::identity(error)) != 0;
