@@ -321,12 +321,16 @@ BOOST_AUTO_TEST_CASE(close_whose_executor_refuses_a_coroutine_that_comes_back_dr
     async_exit_stack posting{asio::any_io_executor(posting_executor(context, refuses))};
     posting.push([]() -> asio::awaitable<void> { co_return; });
     posting.push([&]() -> asio::awaitable<void> { co_await move_to(there); });
+    posting.push(exeunt::on_exit([](exit_handler) {}).named("dropped"));
     posting.async_close([kept = std::move(alive)](std::exception_ptr) {});
     drive();
     refuses = true;
     support::drive(there);
     BOOST_TEST(handler_alive.expired());
-    BOOST_TEST(!observer.abandoned.empty());
+    BOOST_TEST(observer.abandoned.size() == 1u);
+    // The coroutine had ended: it is not the one that has failed.
+    BOOST_REQUIRE(observer.failures.size() == 1u);
+    BOOST_TEST(observer.failures[0].name == "dropped");
     observer.clear();
     drive();
     BOOST_TEST(context.stopped());

@@ -429,7 +429,7 @@ private:
             return complete(std::exchange(result_, nullptr));
         }
         if (here.came_back())
-            drop();
+            lose_end();
     }
 
     class coroutine_end
