@@ -5,7 +5,6 @@
 #include <exeunt/detail/polite_close.hpp>
 
 #include <boost/beast/core/stream_traits.hpp>
-#include <boost/beast/websocket/error.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
@@ -32,11 +31,8 @@ public:
         stream.async_close(reason_, std::forward<Handler>(handler));
     }
 
-    // The peer was faster.
-    bool is_end(boost::system::error_code said) const noexcept
-    {
-        return said == boost::beast::websocket::error::closed || said == asio::error::eof;
-    }
+    // Many peers just hang up.
+    bool is_end(boost::system::error_code said) const noexcept { return said == asio::error::eof; }
 
 private:
     boost::beast::websocket::close_reason reason_;

@@ -28,7 +28,7 @@ struct tls_goodbye
     // Many peers just hang up, or go on talking.
     bool is_end(boost::system::error_code said) const noexcept
     {
-        return said == asio::error::eof || said == asio::ssl::error::stream_truncated
+        return said == asio::ssl::error::stream_truncated
             || (said.category() == asio::error::get_ssl_category()
                 && ERR_GET_REASON(static_cast<unsigned long>(said.value()))
                     == SSL_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY);

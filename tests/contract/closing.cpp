@@ -293,6 +293,14 @@ BOOST_AUTO_TEST_CASE(draining_a_peer_that_talks_for_ever_is_bounded)
     theirs.close();
 }
 
+BOOST_AUTO_TEST_CASE(draining_a_socket_that_was_never_connected_closes_it)
+{
+    tcp::socket never(context, tcp::v4());
+    stack.push(exeunt::draining(never));
+    closed().expect_success();
+    BOOST_TEST(!never.is_open());
+}
+
 BOOST_AUTO_TEST_CASE(draining_a_connection_that_is_reset_adds_no_second_failure)
 {
     stack.push(exeunt::draining(mine));

@@ -172,6 +172,29 @@ BOOST_FIXTURE_TEST_CASE(closing_a_websocket_that_the_peer_has_closed_is_a_succes
     result.expect_success();
 }
 
+// Many peers do not answer, but hang up.
+BOOST_FIXTURE_TEST_CASE(closing_a_websocket_whose_peer_hangs_up_is_a_success, beast_fixture)
+{
+    shake_hands();
+    stack.push(exeunt::closing(mine));
+    begin_close();
+    their_socket().shutdown(tcp::socket::shutdown_send);
+    run_until_closed();
+    result.expect_success();
+}
+
+BOOST_FIXTURE_TEST_CASE(closing_a_websocket_whose_peer_talks_nonsense_is_a_failure, beast_fixture)
+{
+    shake_hands();
+    stack.push(exeunt::closing(mine));
+    begin_close();
+    asio::write(their_socket(), asio::buffer("\xff\x80mask", 6)); // no such frame
+    their_socket().shutdown(tcp::socket::shutdown_send);
+    run_until_closed();
+    result.expect_once();
+    BOOST_CHECK(result.error != nullptr);
+}
+
 BOOST_FIXTURE_TEST_CASE(closing_a_websocket_whose_peer_never_answers_is_bounded, beast_fixture)
 {
     shake_hands();

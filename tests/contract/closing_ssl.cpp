@@ -4,6 +4,7 @@
 #include <exeunt/testing.hpp>
 
 #include "support/async_fixture.hpp"
+#include "support/following_observer.hpp"
 #include "support/tls.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -213,6 +214,34 @@ BOOST_AUTO_TEST_CASE(closing_a_tls_stream_whose_peer_goes_on_talking_is_a_succes
     begin_close();
     run_until_closed();
     result.expect_success();
+}
+
+BOOST_AUTO_TEST_CASE(closing_a_tls_stream_whose_peer_talks_nonsense_is_a_failure)
+{
+    shake_hands();
+    asio::write(theirs.next_layer(), asio::buffer("this is no record", 17));
+    stack.push(exeunt::closing(mine));
+    begin_close();
+    run_until_closed();
+    result.expect_once();
+    BOOST_TEST((exeunt::code_of(result.error).category() == asio::error::get_ssl_category()));
+}
+
+// What it waits for may have come already, and only wait for its turn: it finds the socket closed then.
+BOOST_AUTO_TEST_CASE(closing_a_tls_stream_that_is_cut_before_it_goes_on_tells_of_no_failure)
+{
+    event_log events;
+    following_observer watcher(events);
+    shake_hands();
+    stack.options().observer = &watcher;
+    stack.push(exeunt::closing(mine).named("tls"));
+    stack.async_close(into(result));
+    context.restart();
+    context.poll_one(); // has written its goodbye
+    stack.force();
+    run_until_closed();
+    result.expect_success();
+    BOOST_TEST(events.has("1-tls"), "found " << events.text());
 }
 
 // Cut in the middle of a write: half of a record is on the wire, and the peer cannot read on.

@@ -267,6 +267,32 @@ BOOST_AUTO_TEST_CASE(close_with_an_exit_that_replaces_and_throws_names_both_fail
     BOOST_TEST(report(error) == "[replaces=2, replaces=3]");
 }
 
+// C50
+BOOST_AUTO_TEST_CASE(
+    exit_that_replaces_names_a_failure_after_it_and_leaves_a_report_its_own_names_C50)
+{
+    auto const seen_after = [](std::exception_ptr const& replacement) {
+        std::string names;
+        exit_stack stack;
+        stack.push([&](exit_state& state) {
+            for (exeunt::exit_failure const& failure : state.failures())
+                names += (names.empty() ? "" : " ") + failure.name;
+        });
+        stack.push(on_exit([&](exit_state& state) { state.replace(replacement); }).named("outer"));
+        caught([&] { stack.close(make_boom(1)); });
+        return names;
+    };
+    auto const report = [](std::size_t failures, std::size_t dropped) {
+        std::vector<exeunt::exit_failure> all;
+        for (std::size_t i = 0; i != failures; ++i)
+            all.push_back({make_boom(2), "inner", {}});
+        return std::make_exception_ptr(exit_errors(std::move(all), dropped));
+    };
+    BOOST_TEST(seen_after(make_boom(2)) == "outer");
+    BOOST_TEST(seen_after(report(2, 0)) == "inner inner");
+    BOOST_TEST(seen_after(report(1, 1)) == "inner");
+}
+
 // C50: the older exit has nothing to do with it.
 BOOST_AUTO_TEST_CASE(close_with_an_exit_that_throws_its_replacement_names_it_after_that_exit_C50)
 {

@@ -143,7 +143,8 @@ struct exit_state_access
         exit_state& state, std::string_view name, source_location where) noexcept
     {
         state.replaced_ = false;
-        if (!state.single_.error || state.whole_)
+        // A report has names of its own.
+        if (state.whole_)
             return;
         state.single_.where = where;
         try {
