@@ -135,6 +135,18 @@ BOOST_AUTO_TEST_CASE(destructor_reports_to_the_observer_of_the_stack)
 }
 
 // C90 for the async stack: a failure in a destructor is observed and terminates nothing
+// C89: silenced
+BOOST_AUTO_TEST_CASE(destructor_without_any_observer_runs_sync_exits_all_the_same)
+{
+    push_named(script("lost"), shape::awaitable);
+    push_note("sync");
+    auto* const former = exeunt::set_default_observer(nullptr);
+    destroy_stack();
+    exeunt::set_default_observer(former);
+    log.expect("+sync -sync");
+    BOOST_TEST(observer.silent());
+}
+
 BOOST_AUTO_TEST_CASE(destructor_failures_of_sync_exits_are_observed)
 {
     std::exception_ptr const error = failure("lost");

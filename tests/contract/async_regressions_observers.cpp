@@ -93,18 +93,20 @@ struct asking_observer : exeunt::exit_observer
 
 } // namespace
 
-BOOST_AUTO_TEST_CASE(pending_when_an_exit_has_ended_does_not_list_it)
+BOOST_AUTO_TEST_CASE(pending_lists_an_exit_that_runs_and_not_when_it_has_ended)
 {
     asking_observer asking(stack, log);
     for (shape const each : all_shapes) {
         BOOST_TEST_CONTEXT(each)
         {
             stack = async_exit_stack(context, {.observer = &asking});
-            auto const exit = script(long_name("exit")).at_once();
+            auto exit = script(long_name("exit")).at_once();
+            exit.runs([&] { log("[" + pending(stack) + "]"); });
             stack.push(exeunt::on_exit([] {}).named("older"));
             push_named(exit, each);
             closed().expect_success();
-            log.expect("+" + exit.name() + " -" + exit.name() + " [older] []");
+            auto const& name = exit.name();
+            log.expect("+" + name + " [" + name + "* older] -" + name + " [older] []");
         }
     }
 }
@@ -244,19 +246,36 @@ BOOST_AUTO_TEST_CASE(
 BOOST_AUTO_TEST_CASE(scope_that_is_lost_in_its_body_tells_the_observer_that_the_body_has_set)
 {
     auto body = script("body");
-    exeunt::async_with(
-        context,
-        [&](async_exit_stack& s, exit_handler handler) {
-            s.options().observer = &own;
-            s.push(exeunt::on_exit(script("a").handler_function()).named("a"));
-            body.handler_function()(std::move(handler));
-        },
-        into(result));
-    drive();
-    body.drop();
-    drive();
-    result.expect_pending();
+    auto a = script("a");
+    bool closes = false;
+    outcome closing;
+    auto const lose_body = [&] {
+        exeunt::async_with(
+            context,
+            [&](async_exit_stack& s, exit_handler handler) {
+                s.options().observer = &own;
+                s.push(exeunt::on_exit(a.handler_function()).named("a"));
+                if (closes)
+                    s.async_close(into(closing));
+                body.handler_function()(std::move(handler));
+            },
+            into(result));
+        drive();
+        body.drop();
+        drive();
+        result.expect_pending();
+    };
+    lose_body();
     BOOST_TEST(joined(own.abandoned) == "a");
+    own.abandoned.clear();
+
+    // What the body has begun to close closes by itself.
+    closes = true;
+    lose_body();
+    BOOST_TEST(own.abandoned.empty());
+    a.answer();
+    drive();
+    closing.expect_success();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

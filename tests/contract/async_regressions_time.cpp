@@ -158,6 +158,23 @@ BOOST_AUTO_TEST_CASE(exit_that_is_cut_as_it_begins_may_end_within_the_cut)
     result.expect_success();
 }
 
+// As where it is dropped before: nobody has waited for it yet.
+BOOST_AUTO_TEST_CASE(exit_that_is_cut_as_it_begins_and_drops_its_handler_then_has_failed)
+{
+    std::optional<exit_handler> waiting;
+    push_note("older");
+    stack.push([&](exit_handler handler) {
+        auto slot = handler.get_cancellation_slot();
+        waiting.emplace(std::move(handler));
+        slot.assign([&](asio::cancellation_type) { waiting.reset(); });
+    });
+    stack.force();
+    begin_close();
+    log.expect("+older -older");
+    result.expect_once();
+    BOOST_TEST(is_broken_promise(result.error));
+}
+
 // Nothing is emitted to what has ended.
 BOOST_AUTO_TEST_CASE(exit_that_is_cut_as_it_begins_may_be_ended_by_its_on_cut)
 {
@@ -388,7 +405,7 @@ BOOST_AUTO_TEST_CASE(terminals_that_come_together_end_the_close_of_a_body_once)
     prompt_end a(log);
     outcome closing;
     exeunt::async_with(
-        context,
+        context, exeunt::close_options{.grace = exeunt::close_options::duration::max()},
         [&](async_exit_stack& s) {
             s.push([&](exit_handler handler) { a.wait(std::move(handler)); });
             s.async_close(into(closing));

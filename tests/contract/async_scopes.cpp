@@ -328,6 +328,31 @@ BOOST_AUTO_TEST_CASE(scope_yields_a_move_only_value)
 }
 
 // With a failure, the value is T().
+BOOST_AUTO_TEST_CASE(scope_yields_a_value_of_its_own_where_the_failure_of_its_body_is_suppressed)
+{
+    bool fails = false;
+    bool suppresses = false;
+    auto const body = [&](async_exit_stack& s) {
+        if (suppresses)
+            s.push([](exit_state& state) { state.suppress(); });
+        if (fails)
+            throw test_error("body");
+        return std::string("value");
+    };
+    auto const yielded = [&] {
+        outcome_of<std::string> value;
+        exeunt::async_with(context, body, into(value));
+        drive();
+        value.expect_once();
+        return describe(value.error) + " " + value.value.value_or("nothing");
+    };
+    BOOST_TEST(yielded() == "none value");
+    fails = true;
+    BOOST_TEST(yielded() == "body ");
+    suppresses = true;
+    BOOST_TEST(yielded() == "none ");
+}
+
 BOOST_AUTO_TEST_CASE(scope_that_fails_while_closing_yields_the_failure)
 {
     outcome_of<std::string> value;

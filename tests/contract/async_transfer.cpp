@@ -7,6 +7,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -14,6 +15,8 @@
 using namespace support;
 
 namespace {
+
+using typed_stack = exeunt::basic_async_exit_stack<asio::io_context::executor_type>;
 
 struct transfer_fixture : async_fixture
 {
@@ -534,6 +537,55 @@ BOOST_AUTO_TEST_CASE(move_assignment_onto_a_stack_that_is_not_empty_abandons_wha
     observer.clear();
     closed().expect_success();
     log.expect("+kept -kept");
+}
+
+// ---- other executor types
+
+BOOST_AUTO_TEST_CASE(stack_of_another_executor_type_is_taken_over_with_what_is_in_flight_on_it)
+{
+    typed_stack typed(context);
+    std::exception_ptr const cause = failure("body");
+    typed.fail(cause);
+    typed.force();
+    stack = async_exit_stack(std::move(typed));
+    auto a = script("a").at_once();
+    push(a, shape::state_function);
+    closed().expect_success();
+    BOOST_CHECK(a.saw().cause == cause);
+    BOOST_TEST(a.saw().forced);
+    BOOST_TEST(typed.is_open());
+    BOOST_TEST(typed.empty());
+}
+
+BOOST_AUTO_TEST_CASE(stack_of_another_executor_type_is_taken_over_open_or_closed_as_it_is)
+{
+    typed_stack fresh(context);
+    BOOST_TEST(async_exit_stack(std::move(fresh)).is_open());
+    typed_stack used(context);
+    used.reserve(1);
+    BOOST_TEST(async_exit_stack(std::move(used)).is_open());
+    typed_stack over(context);
+    over.push([] {});
+    over.async_close(into(other_result));
+    drive();
+    other_result.expect_success();
+    BOOST_TEST(!async_exit_stack(std::move(over)).is_open());
+}
+
+BOOST_AUTO_TEST_CASE(stack_that_holds_exits_or_runs_one_keeps_its_executor_type)
+{
+    typed_stack typed(context);
+    auto last = script("last");
+    typed.push(last.handler_function());
+    BOOST_CHECK_THROW(async_exit_stack(std::move(typed)), std::invalid_argument);
+    BOOST_TEST(typed.size() == 1u);
+    typed.async_close(into(other_result));
+    drive();
+    BOOST_TEST(typed.empty());
+    BOOST_CHECK_THROW(async_exit_stack(std::move(typed)), std::invalid_argument);
+    last.answer();
+    drive();
+    other_result.expect_success();
 }
 
 // C69: assigning to itself changes nothing

@@ -165,6 +165,7 @@ BOOST_AUTO_TEST_CASE(handle_of_finds_the_exit_that_owns_a_value)
             log("async released");
             co_return;
         });
+    stack.push([&] { log("owns nothing"); });
     exit_handle const of_emplaced = stack.handle_of(&emplaced);
     exit_handle const of_adopted = stack.handle_of(&adopted);
     exit_handle const of_entered = stack.handle_of(&entered);
@@ -176,11 +177,11 @@ BOOST_AUTO_TEST_CASE(handle_of_finds_the_exit_that_owns_a_value)
     BOOST_CHECK(of_emplaced != of_adopted);
 
     BOOST_TEST(stack.dismiss(of_adopted));
-    BOOST_TEST(stack.size() == 3u);
+    BOOST_TEST(stack.size() == 4u);
     BOOST_TEST(stack.dismiss(of_async));
     log.expect("");
     closed().expect_success();
-    log.expect("exit ~emplaced");
+    log.expect("owns nothing exit ~emplaced");
 }
 
 // C12

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -80,6 +81,34 @@ BOOST_AUTO_TEST_CASE(exit_memory_kept_by_an_exit_that_was_dropped_stays_valid)
         stack = async_exit_stack(context);
         result = {};
     }
+}
+
+// C78
+BOOST_AUTO_TEST_CASE(exit_memory_is_aligned_as_it_is_asked_for)
+{
+    struct alignas(64) wide
+    {
+        unsigned char bytes[64];
+    };
+    using allocator =
+        std::allocator_traits<exeunt::exit_handler::allocator_type>::rebind_alloc<wide>;
+    allocation_record record;
+    stack.push([&](exeunt::exit_handler handler) {
+        filled_block const before(handler, 64, 1);
+        allocator memory(handler.get_allocator());
+        for (std::size_t const count : {1u, 100u}) {
+            wide* const block = memory.allocate(count);
+            BOOST_TEST(reinterpret_cast<std::uintptr_t>(block) % alignof(wide) == 0u);
+            std::fill_n(block, count, wide());
+            filled_block const after(handler, 64, 2);
+            memory.deallocate(block, count);
+        }
+        std::move(handler)();
+    });
+    stack.async_close(asio::bind_allocator(counting_allocator<>(record), into(result)));
+    drive();
+    result.expect_success();
+    BOOST_TEST(record.live == 0u);
 }
 
 // C78: what one thread gives back another one is given

@@ -67,6 +67,19 @@ BOOST_AUTO_TEST_CASE(failures_after_a_signal_are_reported_without_the_cancellati
 }
 
 // A body may take a signal for what ends it well.
+// No signal has asked for it.
+BOOST_AUTO_TEST_CASE(failures_without_a_signal_are_reported_with_their_cancellations)
+{
+    expect_status(1, [&](async_exit_stack& s) {
+        push_failing(s, "disk");
+        s.push(exeunt::on_exit([] {
+            throw boost::system::system_error(asio::error::operation_aborted);
+        }).named("upload"));
+    });
+    BOOST_TEST(written.find("exeunt: upload: ") != std::string::npos);
+    BOOST_TEST(written.find("exeunt: disk: no disk\n") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(body_that_returns_when_it_is_cancelled_yields_its_status)
 {
     expect_status(4, [&](async_exit_stack&) -> asio::awaitable<int> {

@@ -206,4 +206,53 @@ BOOST_AUTO_TEST_CASE(nested_stack_is_cut_where_there_is_no_memory_to_queue_that)
     });
 }
 
+// Whoever cuts it runs on another executor: it must not be told there, and so is not told at all.
+BOOST_AUTO_TEST_CASE(
+    nested_stack_of_another_executor_is_left_alone_where_there_is_no_memory_to_queue_its_cut)
+{
+    using typed_stack = exeunt::basic_async_exit_stack<asio::io_context::executor_type>;
+    asio::io_context context;
+    asio::io_context elsewhere;
+    asio::post(context, [] {}); // what Asio allocates once and for all
+    context.run();
+    auto const try_to_cut = [&](auto& outer, asio::io_context& of_nested) {
+        counting_observer const observer;
+        std::optional<exit_handler> waiting;
+        bool told = false;
+        int calls = 0;
+        auto& nested = outer.enter(async_exit_stack(of_nested));
+        nested.push([&](exit_handler handler) {
+            auto slot = handler.get_cancellation_slot();
+            waiting.emplace(std::move(handler));
+            slot.assign([&](asio::cancellation_type) { told = true; });
+        });
+        outer.async_close([&](std::exception_ptr) { ++calls; });
+        auto const drive = [&] {
+            for (int turn = 0; turn != 4; ++turn) {
+                context.restart();
+                context.poll();
+                elsewhere.restart();
+                elsewhere.poll();
+            }
+        };
+        drive();
+        BOOST_REQUIRE(waiting.has_value());
+        {
+            faults::plan const no_memory(0, true);
+            outer.force();
+        }
+        drive();
+        BOOST_TEST(!told);
+        auto ended = std::exchange(waiting, std::nullopt);
+        std::move (*ended)();
+        drive();
+        BOOST_TEST(calls == 1);
+        BOOST_TEST(observer.abandoned == 0);
+    };
+    async_exit_stack outer(context);
+    try_to_cut(outer, elsewhere);
+    typed_stack typed(context);
+    try_to_cut(typed, context);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -441,6 +441,16 @@ BOOST_AUTO_TEST_CASE(push_after_reserve_and_dismissals_does_not_allocate_C19)
     BOOST_TEST(made == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(reserve_of_more_than_can_be_addressed_leaves_the_stack)
+{
+    exit_stack stack;
+    stack.push([] {});
+    BOOST_CHECK_THROW(stack.reserve(static_cast<std::size_t>(-1)), std::bad_alloc);
+    BOOST_CHECK_THROW(stack.reserve(static_cast<std::size_t>(-1) / 8), std::bad_alloc);
+    BOOST_TEST(stack.size() == 1u);
+    stack.close();
+}
+
 BOOST_AUTO_TEST_CASE(reserve_of_nothing_is_harmless)
 {
     exit_stack stack;
@@ -550,6 +560,38 @@ BOOST_AUTO_TEST_CASE(close_without_memory_runs_every_exit_and_keeps_the_primary_
             BOOST_TEST(several, "allocation " << n);
         }
         BOOST_TEST(allocations().blocks == blocks);
+    }
+}
+
+// C93: what comes out is worth more than what is only seen
+BOOST_AUTO_TEST_CASE(
+    close_without_memory_of_a_stack_that_has_failed_keeps_what_its_exits_fail_with_C93)
+{
+    std::vector<std::exception_ptr> thrown;
+    for (int i = 0; i != 6; ++i)
+        thrown.push_back(make_boom(i));
+    bool complete = false;
+    for (std::size_t n = 0; !complete; ++n) {
+        BOOST_REQUIRE(n < 1000u);
+        exit_stack stack;
+        for (int i = 5; i >= 0; --i)
+            stack.push(failing(thrown[static_cast<std::size_t>(i)]));
+        stack.fail(make_boom(100));
+        std::exception_ptr out;
+        {
+            failing_allocations none(n, true);
+            out = caught([&] { stack.close(); });
+            complete = !none.failed();
+        }
+        BOOST_TEST((exeunt::primary(out) == thrown[0]), "allocation " << n);
+        bool const several = with_report(out, [&](exit_errors const& e) {
+            bool const listed = !e.failures().empty();
+            BOOST_TEST(
+                e.failures().size() + (listed ? 0u : 1u) + e.dropped() == 6u, "allocation " << n);
+            if (complete)
+                BOOST_TEST(describe(e.failures()) == "[=0, =1, =2, =3, =4, =5]");
+        });
+        BOOST_TEST(several, "allocation " << n);
     }
 }
 

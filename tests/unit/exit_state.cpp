@@ -142,6 +142,16 @@ BOOST_AUTO_TEST_CASE(exit_state_replaced_with_nothing_in_flight_is_unchanged_C37
 }
 
 // C37
+BOOST_AUTO_TEST_CASE(exit_state_replaced_with_nothing_is_unchanged_C37)
+{
+    std::exception_ptr const cause = make_boom(1);
+    exit_state state(cause);
+    state.replace(nullptr);
+    BOOST_TEST((state.error() == cause));
+    BOOST_TEST(state.failures().size() == 1u);
+}
+
+// C37
 BOOST_AUTO_TEST_CASE(exit_state_replacing_a_failure_with_a_cancellation_is_cancelled_C37)
 {
     exit_state state(make_boom(1));

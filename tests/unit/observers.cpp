@@ -210,6 +210,21 @@ BOOST_AUTO_TEST_CASE(log_observer_of_a_report_writes_all_failures_on_one_line)
     BOOST_TEST(lines[5].find("2 failures while unwinding; x (") != std::string::npos);
 }
 
+// Whatever ends its lines, and however they are indented.
+BOOST_AUTO_TEST_CASE(log_observer_of_a_message_of_several_lines_writes_one)
+{
+    std::ostringstream out;
+    exeunt::log_observer log(out);
+    BOOST_CHECK_THROW(exeunt::with({.observer = &log},
+                          [](exeunt::exit_stack& stack) {
+                              stack.push([] { throw std::runtime_error("a b\r\n \tc\td\n\ne"); });
+                          }),
+        std::runtime_error);
+    auto const lines = lines_of(out.str());
+    BOOST_REQUIRE(lines.size() == 4u);
+    BOOST_TEST(lines[3].find("a b; c\td; e") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(log_observer_on_a_stream_that_throws_goes_on)
 {
     std::ostringstream out;
@@ -284,6 +299,22 @@ BOOST_AUTO_TEST_CASE(trace_observer_that_has_finished_writes_no_more)
     BOOST_TEST(events_of(written).size() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(trace_observer_that_has_finished_while_exits_run_writes_no_more)
+{
+    std::ostringstream out;
+    exeunt::trace_observer trace(out);
+    end_of_program told;
+    auto const server = told.exit(told.outer, "server", 1, 0s);
+    trace.unwinding_began(told.outer);
+    trace.exit_began(server);
+    trace.finish();
+    auto const written = out.str();
+    trace.exit_ended(server, nullptr, 1s);
+    trace.unwinding_ended(told.outer, nullptr, 1s);
+    BOOST_TEST(out.str() == written);
+    BOOST_TEST(events_of(written).size() == 1u); // the name of the lane
+}
+
 BOOST_AUTO_TEST_CASE(trace_observer_of_an_exit_that_cannot_end_lets_it_last_to_the_end)
 {
     std::ostringstream out;
@@ -309,7 +340,9 @@ BOOST_AUTO_TEST_CASE(trace_observer_of_names_that_are_no_text_writes_valid_json)
     // Text of two, three and four bytes; overlong, a surrogate, beyond Unicode, cut off.
     std::string const names[] = {"\"quoted\" \\ \t",
         "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8e\xad",
-        "\xc0\xaf \xe0\x80\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82", every_byte};
+        "\xc0\xaf \xe0\x80\xaf \xed\xa0\x80 \xf0\x80\x80\x80 \xf4\x90\x80\x80 \xe2\x82", every_byte,
+        // The first and the last of those that are text.
+        "\xe0\xa0\x80 \xed\x9f\xbf \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf"};
     std::ostringstream out;
     {
         exeunt::trace_observer trace(out);
@@ -321,7 +354,8 @@ BOOST_AUTO_TEST_CASE(trace_observer_of_names_that_are_no_text_writes_valid_json)
     auto const events = events_of(out.str());
     BOOST_TEST(event_named(events, names[0]).at("ph").as_string() == "X");
     BOOST_TEST(event_named(events, names[1]).at("ph").as_string() == "X");
-    BOOST_TEST(event_named(events, "?? ??? ??? ???? ??").at("ph").as_string() == "X");
+    BOOST_TEST(event_named(events, "?? ??? ??? ???? ???? ??").at("ph").as_string() == "X");
+    BOOST_TEST(event_named(events, names[4]).at("ph").as_string() == "X");
 }
 
 BOOST_AUTO_TEST_CASE(progress_observer_on_a_terminal_shows_what_runs)
