@@ -254,6 +254,8 @@ BOOST_AUTO_TEST_CASE(scope_that_is_lost_in_its_body_tells_the_observer_that_the_
             context,
             [&](async_exit_stack& s, exit_handler handler) {
                 s.options().observer = &own;
+                s.push(
+                    exeunt::on_exit(script("older").at_once().handler_function()).named("older"));
                 s.push(exeunt::on_exit(a.handler_function()).named("a"));
                 if (closes)
                     s.async_close(into(closing));
@@ -266,7 +268,7 @@ BOOST_AUTO_TEST_CASE(scope_that_is_lost_in_its_body_tells_the_observer_that_the_
         result.expect_pending();
     };
     lose_body();
-    BOOST_TEST(joined(own.abandoned) == "a");
+    BOOST_TEST(joined(own.abandoned) == "a older");
     own.abandoned.clear();
 
     // What the body has begun to close closes by itself.
@@ -275,6 +277,7 @@ BOOST_AUTO_TEST_CASE(scope_that_is_lost_in_its_body_tells_the_observer_that_the_
     BOOST_TEST(own.abandoned.empty());
     a.answer();
     drive();
+    log.expect("+body +a +body -a +older -older");
     closing.expect_success();
 }
 

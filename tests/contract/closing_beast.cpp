@@ -7,6 +7,7 @@
 #include <exeunt/testing.hpp>
 
 #include "support/async_fixture.hpp"
+#include "support/following_observer.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -206,6 +207,30 @@ BOOST_FIXTURE_TEST_CASE(closing_a_websocket_whose_peer_never_answers_is_bounded,
     clock.advance(1s);
     run_until_closed();
     result.expect_success(); // forced
+}
+
+// What it waits for may have come already, and only wait for its turn: it finds the socket closed then.
+BOOST_AUTO_TEST_CASE(closing_a_websocket_that_is_cut_at_any_step_tells_of_no_failure)
+{
+    for (int steps = 0; steps != 10; ++steps) {
+        BOOST_TEST_CONTEXT("after " << steps << " steps")
+        {
+            plain_fixture one;
+            event_log events;
+            following_observer watcher(events);
+            one.shake_hands();
+            one.stack.options().observer = &watcher;
+            one.stack.push(exeunt::closing(one.mine).named("websocket"));
+            one.stack.async_close(into(one.result));
+            one.context.restart();
+            for (int k = 0; k != steps; ++k)
+                one.context.poll_one();
+            one.stack.force();
+            one.run_until_closed();
+            one.result.expect_success();
+            BOOST_TEST(events.has("1-websocket"), "found " << events.text());
+        }
+    }
 }
 
 BOOST_FIXTURE_TEST_CASE(closing_a_websocket_without_a_handshake_closes_at_once, plain_fixture)
