@@ -6,9 +6,11 @@
 #include "support/faults.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -204,6 +206,31 @@ BOOST_AUTO_TEST_CASE(nested_stack_is_cut_where_there_is_no_memory_to_queue_that)
         w->drive();
         w->expect_closed();
     });
+}
+
+BOOST_AUTO_TEST_CASE(coroutine_that_ends_elsewhere_without_memory_to_come_back_goes_on_there)
+{
+    world w;
+    asio::io_context there;
+    asio::post(there, [] {});
+    there.run();
+    bool older = false;
+    w.stack->push([&] { older = true; });
+    w.stack->push([&]() -> asio::awaitable<void> {
+        co_await asio::post(asio::bind_executor(there, asio::use_awaitable));
+    });
+    w.close();
+    w.drive();
+    BOOST_TEST(!older);
+    {
+        faults::plan const no_memory(0, true);
+        there.restart();
+        there.poll();
+    }
+    w.drive();
+    BOOST_TEST(older);
+    w.expect_closed();
+    BOOST_CHECK(!w.error);
 }
 
 // Whoever cuts it runs on another executor: it must not be told there, and so is not told at all.
