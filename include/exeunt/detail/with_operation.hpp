@@ -235,7 +235,8 @@ private:
             error_ = std::move(error);
             closed_by_body_ = core;
             core->joined.push_back(*this);
-            if (this->decisions_.is_cancelled())
+            // A stack that is being given up has nobody who closes it.
+            if (this->decisions_.is_cancelled() && core->closing)
                 core->closing->limit_to_grace();
             return;
         }
