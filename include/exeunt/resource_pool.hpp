@@ -296,7 +296,8 @@ public:
      * `void(std::exception_ptr, lease)`
      *
      * @par Executor
-     * The handler runs on its associated executor, by default the pool's, never within the call.
+     * The handler runs on its associated executor, by default the pool's, never within the call; but that of
+     * an exit, and of `async_acquire` of a stack, is called at once where an idle resource is had at once.
      *
      * @par Cancellation
      * All types end the wait. What is being opened goes to the next who waits, or is idle.
