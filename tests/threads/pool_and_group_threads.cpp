@@ -16,12 +16,14 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <functional>
 #include <future>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -38,6 +40,13 @@ constexpr int lines = 2;
 // Used by whoever has the lease, and by nobody else.
 struct connection
 {
+    connection() noexcept { ++alive; }
+    connection(connection const&) = delete;
+    connection& operator=(connection const&) = delete;
+    ~connection() { --alive; }
+
+    static constinit inline std::atomic<int> alive = 0;
+
     int uses = 0;
 };
 using connection_ptr = std::unique_ptr<connection>;
@@ -257,6 +266,38 @@ BOOST_AUTO_TEST_CASE(sessions_on_many_strands_share_a_pool_and_a_group)
     BOOST_TEST(counts.opened == counts.closed + counts.discarded);
     BOOST_TEST(counts.closed == static_cast<unsigned>(all.closed));
     BOOST_TEST(all.pool.size() == 0u);
+}
+
+// Forced, a pool looks at what is out while that comes back on another thread.
+BOOST_AUTO_TEST_CASE(leases_are_dropped_on_another_thread_while_their_pool_is_forced)
+{
+    auto const open = []() -> asio::awaitable<connection_ptr> {
+        co_return std::make_unique<connection>();
+    };
+    for (int round = 0; round != 100; ++round) {
+        asio::thread_pool threads(2);
+        asio::any_io_executor const home = asio::make_strand(threads);
+        async_exit_stack stack(home);
+        auto& pool = stack.enter(
+            pool_type(home, exeunt::opened_by(open), exeunt::pool_options{.max_size = 64}));
+        std::vector<pool_type::lease> out;
+        for (int k = 0; k != 64; ++k)
+            out.push_back(pool.async_acquire(asio::use_future).get());
+        std::atomic<bool> begins = false;
+        std::promise<std::exception_ptr> closed;
+        asio::post(home, [&] {
+            begins = true;
+            stack.force();
+            stack.async_close([&](std::exception_ptr error) { closed.set_value(error); });
+        });
+        while (!begins)
+            std::this_thread::yield();
+        out.clear();
+        auto const error = closed.get_future().get();
+        threads.join();
+        BOOST_TEST(describe(error) == "none");
+        BOOST_TEST(connection::alive == 0);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -149,7 +149,9 @@ public:
     // A lease has ended. On any thread.
     void give_back(resource& returned) noexcept
     {
-        returned.recycler = nullptr;
+        // Who recycles does so on the executor, as who looks for it; others give back on any thread.
+        if (returned.recycler)
+            returned.recycler = nullptr;
         auto* head = returned_.load(std::memory_order_relaxed);
         do
             returned.next_returned = head;
