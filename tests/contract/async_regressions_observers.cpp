@@ -6,6 +6,7 @@
 #include "support/time_fixture.hpp"
 
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -43,6 +44,8 @@ struct observers_fixture : time_fixture
     outcome_of<int*> acquired;
 
     observers_fixture() { stack.options().observer = &own; }
+    // A stack that is still open tells its observer what it gives up.
+    ~observers_fixture() { fresh(); }
 
     // Acquires, and closes the stack before there is something to release.
     template <class Release>
@@ -175,6 +178,70 @@ BOOST_AUTO_TEST_CASE(slow_exit_that_is_a_nested_stack_is_told_with_its_own_depth
         inner.answer();
         drive();
         result.expect_success();
+    }
+}
+
+// ---- observers that end the running exit
+
+namespace {
+
+// Ends the exit that runs, and with it perhaps the close, as it is told of what has become of time.
+struct ending_observer : exeunt::exit_observer
+{
+    void exit_slow(exeunt::exit_view const&, duration) noexcept override { end(); }
+    void unwinding_forced(exeunt::unwinding_view const&, duration) noexcept override { end(); }
+
+    std::function<void()> end;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(observer_told_of_the_force_that_ends_the_running_exit_lets_the_close_go_on)
+{
+    std::pair<char const*, std::function<void()>> const forcing[] = {
+        {"time", [&] { advance(1s); }},
+        {"force()", [&] { asio::post(context, [&] { stack.force(); }); }},
+        {"a second cancellation",
+            [&] {
+                emit();
+                emit();
+            }},
+    };
+    for (shape const each : async_shapes)
+        for (auto const& [by, force] : forcing) {
+            BOOST_TEST_CONTEXT(each << ", forced by " << by)
+            {
+                fresh();
+                ending_observer ending;
+                stack.options() = {.timeout = 1s, .observer = &ending};
+                auto a = script("a").ignores_cancellation();
+                forceable(a, each);
+                ending.end = [&] { a.answer(); };
+                begin_close();
+                force();
+                drive();
+                log.expect("+a -a");
+                result.expect_success();
+            }
+        }
+}
+
+BOOST_AUTO_TEST_CASE(observer_told_of_a_slow_exit_that_ends_it_lets_the_close_go_on)
+{
+    for (shape const each : async_shapes) {
+        BOOST_TEST_CONTEXT(each)
+        {
+            fresh();
+            ending_observer ending;
+            stack.options() = {.report_after = 1s, .observer = &ending};
+            auto a = script("a").ignores_cancellation();
+            forceable(a, each);
+            ending.end = [&] { a.answer(); };
+            begin_close();
+            advance(1s);
+            log.expect("+a -a");
+            result.expect_success();
+        }
     }
 }
 

@@ -61,15 +61,12 @@ public:
         if (std::exchange(ends_waiting_, false))
             return deadline_settled();
         auto const time = now();
-        if (decisions_.slow(time)) {
-            // An observer may force the stack, which may end this where there is no memory to do so later.
-            auto const mine = deadline_;
+        auto const tell = [&] {
             seen_.exit_slow(
                 *exit_.running, core_->list.size(), depth_, *core_->running_since, time);
-            if (!mine->has_owner())
-                return;
-        }
-        react(decisions_.elapsed(time));
+        };
+        if (!decisions_.slow(time) || this->outlasts(tell, false))
+            react(decisions_.elapsed(time));
     }
 
     void wait_lost() override
@@ -146,7 +143,8 @@ protected:
     // Carries out what has been decided. May end the operation, unless `later`.
     void react(bool cut, bool later = false)
     {
-        show_forced();
+        if (!this->outlasts([this] { show_forced(); }, later))
+            return;
         arm();
         // A close that waits for an exit which is run by itself: that one is what has to hurry.
         if (decisions_.is_forced() && core_ && core_->active && core_->active != this

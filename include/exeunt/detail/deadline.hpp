@@ -53,8 +53,6 @@ public:
         return manual ? manual->now() : std::chrono::steady_clock::now();
     }
 
-    bool has_owner() const noexcept { return owner_ != nullptr; }
-
     bool waits() const noexcept { return until_.has_value(); }
 
     // Sees to it that the owner is told when this time has come. A wait for an earlier time is left as it

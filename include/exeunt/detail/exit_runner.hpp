@@ -220,6 +220,16 @@ protected:
         release(later);
     }
 
+    // Calls tell(), within which the job that is waited for may end: what comes after it follows that call, and
+    // then may be done already, unless `later`. Returns whether it is still waited for.
+    template <class Tell>
+    bool outlasts(Tell&& tell, bool later)
+    {
+        bool const held = hold();
+        std::forward<Tell>(tell)();
+        return !held || release(later);
+    }
+
     // Lets the driver coroutine end; its frames are gone afterwards.
     void end_driver() noexcept
     {
@@ -483,21 +493,23 @@ private:
             expected, progress::held, std::memory_order_acq_rel, std::memory_order_acquire);
     }
 
-    void release(bool later)
+    // Returns whether the job has not ended meanwhile.
+    bool release(bool later)
     {
         while (pending_types_ != asio::cancellation_type::none && !job_.has_value()
             && progress_.load(std::memory_order_acquire) == progress::held)
             deliver(std::exchange(pending_types_, asio::cancellation_type::none));
         if (progress_.exchange(progress::waiting, std::memory_order_acq_rel) != progress::ended)
-            return;
+            return true;
         // Nothing may cut it any more.
         progress_.store(progress::ended, std::memory_order_release);
         if (later)
-            return go_on_later();
-        if (dropped_)
+            go_on_later();
+        else if (dropped_)
             job_lost();
         else
             job_ended();
+        return false;
     }
 
     void go_on_later()

@@ -26,6 +26,8 @@ struct exit_state_access
             state.add(failure.error, failure.name, failure.where);
         take_dropped(state, other);
     }
+    // How many failures it could not keep.
+    static std::size_t dropped(exit_state const& state) noexcept { return state.dropped_; }
     static void take_dropped(exit_state& state, exit_state const& other) noexcept
     {
         state.dropped_ += other.dropped_;

@@ -77,11 +77,13 @@ public:
     std::exception_ptr failures() noexcept
     {
         auto const all = failures_.failures();
-        if (all.size() <= 1)
+        auto const dropped = exit_state_access::dropped(failures_);
+        if (all.size() + dropped <= 1)
             return failures_.error();
         if (!report_) {
             try {
-                report_ = std::make_exception_ptr(exit_errors(std::vector(all.begin(), all.end())));
+                report_ = std::make_exception_ptr(
+                    exit_errors(std::vector(all.begin(), all.end()), dropped));
             } catch (...) {
                 return failures_.error();
             }

@@ -75,7 +75,6 @@ struct no_deadline
     void stop() const {}
     void wait_until(unwinding::time_point) const {}
     bool waits() const { return false; }
-    bool has_owner() const { return true; }
 };
 
 } // namespace exeunt::detail
