@@ -1,7 +1,7 @@
 // C76: every operation of the asynchronous stack with every kind of completion token.
 #include <exeunt/async_with.hpp>
 
-#include "support/async_fixture.hpp"
+#include "support/coroutine_fixture.hpp"
 
 #include <boost/asio/append.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -23,17 +23,6 @@
 using namespace support;
 
 namespace {
-
-asio::awaitable<int> seven()
-{
-    co_return 7;
-}
-
-struct nine_context
-{
-    asio::awaitable<int> async_enter() { co_return 9; }
-    asio::awaitable<void> async_exit(exit_state&) { co_return; }
-};
 
 struct tokens_fixture : async_fixture
 {

@@ -2,7 +2,7 @@
 // the default token.
 #include <exeunt/async_with.hpp>
 
-#include "support/async_fixture.hpp"
+#include "support/coroutine_fixture.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -17,38 +17,6 @@
 #include <utility>
 
 using namespace support;
-
-namespace {
-
-asio::awaitable<int> seven()
-{
-    co_return 7;
-}
-
-struct nine_context
-{
-    asio::awaitable<int> async_enter() { co_return 9; }
-    asio::awaitable<void> async_exit(exit_state&) { co_return; }
-};
-
-struct coroutine_fixture : async_fixture
-{
-    exit_handle fresh()
-    {
-        stack = async_exit_stack(context);
-        return push(script("a").posted(), shape::awaitable);
-    }
-
-    template <class Coroutine>
-    void spawn(Coroutine const& coroutine)
-    {
-        result = {};
-        asio::co_spawn(context, coroutine, into(result));
-        drive();
-    }
-};
-
-} // namespace
 
 BOOST_FIXTURE_TEST_SUITE(async_tokens_coroutine, coroutine_fixture)
 

@@ -2,7 +2,7 @@
 // operators of awaitables.
 #include <exeunt/async_with.hpp>
 
-#include "support/async_fixture.hpp"
+#include "support/coroutine_fixture.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -15,21 +15,6 @@
 #include <utility>
 
 using namespace support;
-
-namespace {
-
-asio::awaitable<int> seven()
-{
-    co_return 7;
-}
-
-struct nine_context
-{
-    asio::awaitable<int> async_enter() { co_return 9; }
-    asio::awaitable<void> async_exit(exit_state&) { co_return; }
-};
-
-} // namespace
 
 BOOST_FIXTURE_TEST_SUITE(async_tokens_experimental, async_fixture)
 

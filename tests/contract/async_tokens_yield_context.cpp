@@ -4,7 +4,7 @@
 #include <exeunt/async_with.hpp>
 #include <exeunt/testing.hpp>
 
-#include "support/async_fixture.hpp"
+#include "support/coroutine_fixture.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -15,21 +15,6 @@
 #include <memory>
 
 using namespace support;
-
-namespace {
-
-asio::awaitable<int> seven()
-{
-    co_return 7;
-}
-
-struct nine_context
-{
-    asio::awaitable<int> async_enter() { co_return 9; }
-    asio::awaitable<void> async_exit(exit_state&) { co_return; }
-};
-
-} // namespace
 
 BOOST_FIXTURE_TEST_SUITE(async_tokens_yield_context, async_fixture)
 

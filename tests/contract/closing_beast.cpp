@@ -6,8 +6,7 @@
 #include <exeunt/task_scope.hpp>
 #include <exeunt/testing.hpp>
 
-#include "support/async_fixture.hpp"
-#include "support/following_observer.hpp"
+#include "support/peer_fixture.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -43,16 +42,13 @@ namespace {
 constexpr auto terminal = asio::cancellation_type::terminal;
 
 template <class Next>
-struct websocket_fixture : async_fixture
+struct websocket_fixture : peer_fixture
 {
     using stream_type = websocket::stream<Next>;
 
-    exeunt::manual_clock clock{context};
     stream_type mine{context};
     stream_type theirs{context};
     beast::flat_buffer buffer, their_buffer;
-    error_code end_of_theirs;
-    bool theirs_ended = false;
 
     static tcp::socket& socket_of(tcp::socket& socket) { return socket; }
     static tcp::socket& socket_of(beast::tcp_stream& stream) { return stream.socket(); }
@@ -65,14 +61,10 @@ struct websocket_fixture : async_fixture
         tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
         their_socket().connect(acceptor.local_endpoint());
         acceptor.accept(my_socket());
-        int done = 0;
-        auto const shaken = [&](error_code failed) {
-            BOOST_TEST(!failed);
-            ++done;
-        };
-        mine.async_accept(shaken);
-        theirs.async_handshake("localhost", "/", shaken);
-        run_until([&] { return done == 2; });
+        run_both([this](auto shaken) {
+            mine.async_accept(shaken);
+            theirs.async_handshake("localhost", "/", shaken);
+        });
     }
 
     // The peer reads, and answers a close by that.
@@ -84,22 +76,6 @@ struct websocket_fixture : async_fixture
             end_of_theirs = ended;
             theirs_ended = true;
         });
-    }
-
-    template <class Condition>
-    void run_until(Condition&& holds)
-    {
-        context.restart();
-        while (!holds() && context.run_one() != 0) {
-        }
-        expect(holds(), "nothing is left that could make it so");
-    }
-
-    void begin_close(std::exception_ptr cause = {})
-    {
-        result = {};
-        stack.async_close(std::move(cause), into(result));
-        drive();
     }
 
     void run_until_closed()
@@ -209,28 +185,9 @@ BOOST_FIXTURE_TEST_CASE(closing_a_websocket_whose_peer_never_answers_is_bounded,
     result.expect_success(); // forced
 }
 
-// What it waits for may have come already, and only wait for its turn: it finds the socket closed then.
 BOOST_AUTO_TEST_CASE(closing_a_websocket_that_is_cut_at_any_step_tells_of_no_failure)
 {
-    for (int steps = 0; steps != 10; ++steps) {
-        BOOST_TEST_CONTEXT("after " << steps << " steps")
-        {
-            plain_fixture one;
-            event_log events;
-            following_observer watcher(events);
-            one.shake_hands();
-            one.stack.options().observer = &watcher;
-            one.stack.push(exeunt::closing(one.mine).named("websocket"));
-            one.stack.async_close(into(one.result));
-            one.context.restart();
-            for (int k = 0; k != steps; ++k)
-                one.context.poll_one();
-            one.stack.force();
-            one.run_until_closed();
-            one.result.expect_success();
-            BOOST_TEST(events.has("1-websocket"), "found " << events.text());
-        }
-    }
+    expect_no_failure_where_closing_is_cut<plain_fixture>();
 }
 
 BOOST_FIXTURE_TEST_CASE(closing_a_websocket_without_a_handshake_closes_at_once, plain_fixture)

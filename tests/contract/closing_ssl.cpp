@@ -3,8 +3,7 @@
 #include <exeunt/closing_ssl.hpp>
 #include <exeunt/testing.hpp>
 
-#include "support/async_fixture.hpp"
-#include "support/following_observer.hpp"
+#include "support/peer_fixture.hpp"
 #include "support/tls.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -33,18 +32,13 @@ using tls_stream = asio::ssl::stream<tcp::socket>;
 
 namespace {
 
-struct tls_fixture : async_fixture
+struct tls_fixture : peer_fixture
 {
-    exeunt::manual_clock clock{context};
     asio::ssl::context server_context = make_server_context();
     asio::ssl::context client_context = make_client_context();
     tls_stream mine{context, server_context};
     tls_stream theirs{context, client_context};
     tcp::acceptor acceptor{context, {asio::ip::address_v4::loopback(), 0}};
-
-    // What the peer's reading has ended with.
-    error_code end_of_theirs;
-    bool theirs_ended = false;
 
     void connect()
     {
@@ -55,14 +49,10 @@ struct tls_fixture : async_fixture
     void shake_hands()
     {
         connect();
-        int done = 0;
-        auto const shaken = [&](error_code failed) {
-            BOOST_TEST(!failed);
-            ++done;
-        };
-        mine.async_handshake(tls_stream::server, shaken);
-        theirs.async_handshake(tls_stream::client, shaken);
-        run_until([&] { return done == 2; });
+        run_both([this](auto shaken) {
+            mine.async_handshake(tls_stream::server, shaken);
+            theirs.async_handshake(tls_stream::client, shaken);
+        });
     }
 
     // The peer reads to the end.
@@ -74,22 +64,6 @@ struct tls_fixture : async_fixture
             end_of_theirs = ended;
             theirs_ended = true;
         });
-    }
-
-    template <class Condition>
-    void run_until(Condition&& holds)
-    {
-        context.restart();
-        while (!holds() && context.run_one() != 0) {
-        }
-        expect(holds(), "nothing is left that could make it so");
-    }
-
-    void begin_close(std::exception_ptr cause = {})
-    {
-        result = {};
-        stack.async_close(std::move(cause), into(result));
-        drive();
     }
 
     void run_until_closed()
@@ -227,28 +201,9 @@ BOOST_AUTO_TEST_CASE(closing_a_tls_stream_whose_peer_talks_nonsense_is_a_failure
     BOOST_TEST((exeunt::code_of(result.error).category() == asio::error::get_ssl_category()));
 }
 
-// What it waits for may have come already, and only wait for its turn: it finds the socket closed then.
 BOOST_AUTO_TEST_CASE(closing_a_tls_stream_that_is_cut_at_any_step_tells_of_no_failure)
 {
-    for (int steps = 0; steps != 10; ++steps) {
-        BOOST_TEST_CONTEXT("after " << steps << " steps")
-        {
-            tls_fixture one;
-            event_log events;
-            following_observer watcher(events);
-            one.shake_hands();
-            one.stack.options().observer = &watcher;
-            one.stack.push(exeunt::closing(one.mine).named("tls"));
-            one.stack.async_close(into(one.result));
-            one.context.restart();
-            for (int k = 0; k != steps; ++k)
-                one.context.poll_one();
-            one.stack.force();
-            one.run_until_closed();
-            one.result.expect_success();
-            BOOST_TEST(events.has("1-tls"), "found " << events.text());
-        }
-    }
+    expect_no_failure_where_closing_is_cut<tls_fixture>();
 }
 
 // Cut in the middle of a write: half of a record is on the wire, and the peer cannot read on.
