@@ -17,6 +17,7 @@
 
 #include <exception>
 #include <list>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 
@@ -227,6 +228,14 @@ protected:
         }
     }
 
+    // Of exits that a plan lets act on the state of their stack.
+    static exit_state& given(exit_state* state)
+    {
+        if (!state)
+            throw std::logic_error("this exit is not given the state");
+        return *state;
+    }
+
     // False: the exit has failed, which it does in CPython by raising.
     template <class Stack>
     bool act_on(step const& s, home<Stack>& in, exit_state* state)
@@ -235,16 +244,16 @@ protected:
         case act::nothing:
         case act::enter_fails: break;
         case act::fail: fail(s);
-        case act::suppress: state->suppress(); break;
-        case act::suppress_and_fail: state->suppress(); fail(s);
+        case act::suppress: given(state).suppress(); break;
+        case act::suppress_and_fail: given(state).suppress(); fail(s);
         case act::replace:
-            if (!state->failed())
+            if (!given(state).failed())
                 break;
-            state->replace(make_failure(s.number, s.cancels));
+            given(state).replace(make_failure(s.number, s.cancels));
             return false;
         case act::rethrow:
-            if (state->failed())
-                std::rethrow_exception(state->error());
+            if (given(state).failed())
+                std::rethrow_exception(given(state).error());
             break;
         case act::late:
         case act::late_and_fail:

@@ -1,14 +1,19 @@
-// Replaces operator new and aligned_alloc (by which Asio allocates) for the whole program: counts, and
-// lets a chosen allocation fail. To be included by one source file of a program.
+// Replaces operator new and what else Asio allocates by for the whole program: counts, and lets a chosen
+// allocation fail. To be included by one source file of a program.
 #ifndef EXEUNT_TESTS_SUPPORT_FAULTS_HPP
 #define EXEUNT_TESTS_SUPPORT_FAULTS_HPP
 
 #include "support/expect.hpp"
 
+#include <boost/asio/detail/config.hpp>
+
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+
+#include <malloc.h>
 
 namespace support {
 
@@ -64,8 +69,8 @@ inline void* allocate(std::size_t size, std::size_t alignment) noexcept
     void* memory = nullptr;
     if (alignment <= alignof(std::max_align_t))
         memory = std::malloc(size == 0 ? 1 : size);
-    else if (::posix_memalign(&memory, alignment, size) != 0)
-        return nullptr;
+    else
+        memory = ::memalign(alignment, size);
     if (memory)
         ++allocations;
     return memory;
@@ -213,10 +218,19 @@ void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept
     support::faults::release(memory);
 }
 
-// Asio's way. Given back by free(), which is left alone: such blocks are not counted as alive.
+// Asio's way; it is that of operator new and exceptions of another library. Given back by free(), which is
+// left alone: such blocks are not counted as alive.
+#if defined(BOOST_ASIO_HAS_STD_ALIGNED_ALLOC)
 extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept
 {
     return support::faults::allocate(size, alignment < sizeof(void*) ? sizeof(void*) : alignment);
 }
+#else
+extern "C" int posix_memalign(void** memory, std::size_t alignment, std::size_t size) noexcept
+{
+    *memory = support::faults::allocate(size, alignment);
+    return *memory ? 0 : ENOMEM;
+}
+#endif
 
 #endif

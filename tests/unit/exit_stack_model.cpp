@@ -404,6 +404,9 @@ bool equals_the_nested_scopes(plan const& p, close_options options)
         BOOST_TEST_MESSAGE("expected " << expected_book.text() << " -> " << text_of(expected));
         BOOST_TEST_MESSAGE("got      " << book.text() << " -> " << text_of(got));
     }
+    // The older ones first, as the exits of those are newer ones. A vector may do it either way.
+    for (auto& child : children)
+        child.reset();
     return same;
 }
 
