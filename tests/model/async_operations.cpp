@@ -36,4 +36,15 @@ BOOST_AUTO_TEST_CASE(async_exit_stack_in_random_sequences_of_operations_does_wha
     expect_no_difference<world>(300000, 12);
 }
 
+// One in millions.
+BOOST_AUTO_TEST_CASE(sequences_that_were_hard_to_find_do_what_the_model_says)
+{
+    op_sequence const two_deadlines_in_one_step{{{0, 130, 0, 237}}, {{139, 0, 124, 0}},
+        {{156, 0, 0, 0}}, {{0, 251, 0, 133}}, {{251, 0, 0, 0}}, {{104, 0, 0, 67}}};
+    op_sequence const nested_stack_that_another_exit_forces{{{0, 0, 0, 100}}, {{0, 5, 93, 0}},
+        {{0, 28, 0, 109}}, {{103, 0, 223, 0}}, {{108, 0, 0, 0}}, {{222, 44, 0, 0}}};
+    BOOST_TEST(!differ<world>(two_deadlines_in_one_step));
+    BOOST_TEST(!differ<world>(nested_stack_that_another_exit_forces));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -261,15 +261,26 @@ private:
     void advance(int seconds)
     {
         now_ += seconds;
-        for (std::size_t k = 0; k != unwindings_.size(); ++k) {
-            unwinding& u = *unwindings_[k];
-            if (u.ended)
+        std::vector<std::pair<int, unwinding*>> due;
+        for (std::size_t k = 0; k != unwindings_.size(); ++k)
+            if (int const when = next_deadline(*unwindings_[k]); when <= now_)
+                due.emplace_back(when, unwindings_[k].get());
+        std::stable_sort(
+            due.begin(), due.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
+        for (auto const& [when, u] : due) {
+            if (u->ended)
                 continue;
-            if (u.forced == nothing && u.deadline <= now_)
-                force(u, made_timed_out);
-            else if (u.waits && u.within <= now_)
-                cut_running(u, made_timed_out);
+            if (u->forced == nothing && u->deadline <= now_)
+                force(*u, made_timed_out);
+            else if (u->waits && u->within <= now_)
+                cut_running(*u, made_timed_out);
         }
+    }
+
+    static int next_deadline(unwinding const& u)
+    {
+        return std::min(u.forced == nothing && !u.ended ? u.deadline : never,
+            u.waits && !u.ended ? u.within : never);
     }
 
     void emit(unsigned which)

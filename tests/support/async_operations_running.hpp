@@ -72,7 +72,8 @@ protected:
         if (has_on_cut(u.running.how))
             note(on_cut, u.running.id);
         if (u.running.how == shape::nested) {
-            dispatch([this, &u, reason] {
+            // It hears of that by its slot, and later.
+            posted_.push_back([this, &u, reason] {
                 for (std::size_t k = 0; k != unwindings_.size(); ++k)
                     if (!unwindings_[k]->ended && unwindings_[k]->parent == &u)
                         force(*unwindings_[k], reason);
