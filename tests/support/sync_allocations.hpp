@@ -92,7 +92,8 @@ void* take(std::size_t size, std::size_t alignment) noexcept
     return data;
 }
 
-void give_back(void* data, std::size_t alignment) noexcept
+// Where it is inlined g++ 12 takes what new has given for something that free must not be given.
+[[gnu::noinline]] void give_back(void* data, std::size_t alignment) noexcept
 {
     if (!data)
         return;

@@ -20,6 +20,9 @@
 #include <boost/asio/experimental/use_promise.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
+#if defined(EXEUNT_TEST_YIELD_CONTEXT)
+#include <boost/asio/spawn.hpp>
+#endif
 
 #include <chrono>
 #include <cstddef>
@@ -246,6 +249,25 @@ void tuple(Operation& operation)
     it.expect_completed(operation);
 }
 
+#if defined(EXEUNT_TEST_YIELD_CONTEXT)
+// In a tuple, as spawn of Boost 1.81 is wrong where an exception_ptr is told.
+template <class Operation>
+void stackful(Operation& operation)
+{
+    told it;
+    asio::spawn(
+        operation.context,
+        [&](asio::yield_context yield) {
+            auto const all = operation.start(asio::as_tuple(yield));
+            it.handler()(std::get<0>(all));
+        },
+        asio::detached);
+    drive(operation.context);
+    finish(operation);
+    it.expect_completed(operation);
+}
+#endif
+
 template <class Operation>
 void deferred(Operation& operation)
 {
@@ -369,6 +391,13 @@ void promise(Operation& operation)
 
 } // namespace matrix
 
+// How many more tokens there are where Boost.Context is.
+#if defined(EXEUNT_TEST_YIELD_CONTEXT)
+inline constexpr std::size_t stackful_tokens = 1;
+#else
+inline constexpr std::size_t stackful_tokens = 0;
+#endif
+
 // Tries one operation with every token; returns with how many.
 template <class Operation>
 std::size_t try_every_token(char const* name)
@@ -392,6 +421,9 @@ std::size_t try_every_token(char const* name)
     with("detached", detached<Operation>);
     with("use_awaitable", awaitable<Operation>);
     with("as_tuple", tuple<Operation>);
+#if defined(EXEUNT_TEST_YIELD_CONTEXT)
+    with("yield_context", stackful<Operation>);
+#endif
     with("deferred", deferred<Operation>);
     with("bind_allocator", bound_to_an_allocator<Operation>);
     with("bind_cancellation_slot", bound_to_a_slot<Operation>);
