@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -261,12 +262,10 @@ private:
     void advance(int seconds)
     {
         now_ += seconds;
-        std::vector<std::pair<int, unwinding*>> due;
+        std::multimap<int, unwinding*> due;
         for (std::size_t k = 0; k != unwindings_.size(); ++k)
             if (int const when = next_deadline(*unwindings_[k]); when <= now_)
-                due.emplace_back(when, unwindings_[k].get());
-        std::stable_sort(
-            due.begin(), due.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
+                due.emplace(when, unwindings_[k].get());
         for (auto const& [when, u] : due) {
             if (u->ended)
                 continue;
