@@ -81,8 +81,9 @@ enum class observed : unsigned char {
  * unwindings of one exit. Times come from the clock that the stack's deadlines come from.
  *
  * @par Caution
- * An observer is called in the middle of an unwinding. It may force the stack that it is told of, and
- * look at it, but must not register with, close, move or destroy it.
+ * An observer is called in the middle of an unwinding. It may force the stack that it is told of, end
+ * the exit that runs, and look at the stack, but must not register with, dismiss from, close, move or
+ * destroy it.
  *
  * @par Exception safety
  * All functions are noexcept. Without memory for it, the steps of an unwinding are not told; losses are.

@@ -47,6 +47,17 @@ struct observers_fixture : time_fixture
     // A stack that is still open tells its observer what it gives up.
     ~observers_fixture() { fresh(); }
 
+    // Each for a stack whose timeout is one second.
+    std::vector<std::pair<char const*, std::function<void()>>> ways_to_force()
+    {
+        return {{"time", [this] { advance(1s); }},
+            {"force()", [this] { asio::post(context, [this] { stack.force(); }); }},
+            {"a second cancellation", [this] {
+                 emit();
+                 emit();
+             }}};
+    }
+
     // Acquires, and closes the stack before there is something to release.
     template <class Release>
     void release_too_late(Release release)
@@ -190,25 +201,18 @@ struct ending_observer : exeunt::exit_observer
 {
     void exit_slow(exeunt::exit_view const&, duration) noexcept override { end(); }
     void unwinding_forced(exeunt::unwinding_view const&, duration) noexcept override { end(); }
+    void exit_cut(exeunt::exit_view const&, duration) noexcept override { ++cuts; }
 
     std::function<void()> end;
+    int cuts = 0;
 };
 
 } // namespace
 
 BOOST_AUTO_TEST_CASE(observer_told_of_the_force_that_ends_the_running_exit_lets_the_close_go_on)
 {
-    std::pair<char const*, std::function<void()>> const forcing[] = {
-        {"time", [&] { advance(1s); }},
-        {"force()", [&] { asio::post(context, [&] { stack.force(); }); }},
-        {"a second cancellation",
-            [&] {
-                emit();
-                emit();
-            }},
-    };
     for (shape const each : async_shapes)
-        for (auto const& [by, force] : forcing) {
+        for (auto const& [by, force] : ways_to_force()) {
             BOOST_TEST_CONTEXT(each << ", forced by " << by)
             {
                 fresh();
@@ -224,6 +228,51 @@ BOOST_AUTO_TEST_CASE(observer_told_of_the_force_that_ends_the_running_exit_lets_
                 result.expect_success();
             }
         }
+}
+
+// It has not been cut yet: what it fails with is its own.
+BOOST_AUTO_TEST_CASE(exit_that_fails_as_its_observer_is_told_of_the_force_keeps_its_failure)
+{
+    std::exception_ptr const full = failure("disk full");
+    for (shape const each : async_shapes)
+        for (auto const& [by, force] : ways_to_force())
+            for (bool const has_force : {false, true}) {
+                BOOST_TEST_CONTEXT(each << ", forced by " << by << ", with a force: " << has_force)
+                {
+                    fresh();
+                    ending_observer ending;
+                    stack.options() = {.timeout = 1s, .observer = &ending};
+                    auto a = script("a").ignores_cancellation();
+                    if (has_force)
+                        forceable(a, each);
+                    else
+                        push(a, each);
+                    ending.end = [&] { a.answer(full); };
+                    begin_close();
+                    force();
+                    drive();
+                    log.expect(has_force ? "+a -a ^a" : "+a -a");
+                    result.expect_error(full);
+                    BOOST_TEST(ending.cuts == 0);
+                }
+            }
+}
+
+// The time of the stack is up before the exit waits.
+BOOST_AUTO_TEST_CASE(exit_that_fails_as_it_is_found_to_be_late_keeps_its_failure)
+{
+    std::exception_ptr const full = failure("disk full");
+    ending_observer ending;
+    stack.options() = {.timeout = 1s, .observer = &ending};
+    auto a = script("a").ignores_cancellation();
+    a.runs([&] { clock.advance(2s); });
+    ending.end = [&] { a.answer(full); };
+    stack.push(a.handler_function());
+    begin_close();
+    drive();
+    log.expect("+a -a");
+    result.expect_error(full);
+    BOOST_TEST(ending.cuts == 0);
 }
 
 BOOST_AUTO_TEST_CASE(observer_told_of_a_slow_exit_that_ends_it_lets_the_close_go_on)

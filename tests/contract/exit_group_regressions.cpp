@@ -7,11 +7,13 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/errc.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -371,6 +373,81 @@ BOOST_AUTO_TEST_CASE(group_exit_that_forces_its_group_as_it_begins_lets_no_other
     d.answer();
     drive();
     result.expect_success();
+}
+
+// ---- observers
+
+namespace {
+
+// Does something as the group is told to begin, or to be forced.
+struct acting_observer : exeunt::exit_observer
+{
+    void unwinding_began(exeunt::unwinding_view const& seen) noexcept override
+    {
+        if (seen.depth == 1 && began)
+            began();
+    }
+    void unwinding_forced(exeunt::unwinding_view const& seen, duration) noexcept override
+    {
+        if (seen.depth != 1)
+            return;
+        ++forces;
+        if (forced)
+            forced();
+    }
+
+    std::function<void()> began;
+    std::function<void()> forced;
+    int forces = 0;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(group_whose_observer_ends_its_exit_as_it_is_forced_ends_well)
+{
+    for (bool const others : {false, true})
+        for (bool const answers : {true, false}) {
+            BOOST_TEST_CONTEXT("others: " << others << ", answers: " << answers)
+            {
+                acting_observer acting;
+                stack = async_exit_stack(context, {.observer = &acting});
+                log.clear();
+                result = {};
+                auto& own = stack.push_group({.limit = 1});
+                auto a = script("a").ignores_cancellation();
+                if (others)
+                    own.push(script("older").at_once().handler_function());
+                own.push(a.handler_function());
+                acting.forced = [&] { answers ? a.answer() : a.drop(); };
+                close();
+                asio::post(context, [&] {
+                    own.force();
+                    log("forced");
+                });
+                drive();
+                if (answers) {
+                    log.expect(others ? "+a -a forced +older -older" : "+a -a forced");
+                    result.expect_success();
+                } else {
+                    log.expect(others ? "+a forced" : "+a forced");
+                    result.expect_pending();
+                }
+                BOOST_TEST(acting.forces == 1);
+            }
+        }
+}
+
+BOOST_AUTO_TEST_CASE(group_forced_by_its_observer_as_it_begins_tells_that_once)
+{
+    acting_observer acting;
+    stack.options().observer = &acting;
+    auto& own = stack.push_group();
+    own.push(script("a").at_once().handler_function());
+    acting.began = [&] { own.force(); };
+    close();
+    drive();
+    result.expect_success();
+    BOOST_TEST(acting.forces == 1);
 }
 
 // ---- what exits see

@@ -29,12 +29,23 @@ void suppress(exit_state& state)
     state.suppress();
 }
 
-std::exception_ptr report_of(std::vector<std::exception_ptr> const& errors, std::string const& name)
+std::exception_ptr report_of(
+    std::vector<std::exception_ptr> const& errors, std::string const& name, std::size_t dropped = 0)
 {
     std::vector<exeunt::exit_failure> failures;
     for (std::exception_ptr const& error : errors)
         failures.push_back({error, name, {}});
-    return std::make_exception_ptr(exit_errors(std::move(failures)));
+    return std::make_exception_ptr(exit_errors(std::move(failures), dropped));
+}
+
+// How many failures a report counts and does not list.
+std::size_t dropped_of(std::exception_ptr const& error)
+{
+    try {
+        std::rethrow_exception(error);
+    } catch (exit_errors const& all) {
+        return all.dropped();
+    }
 }
 
 } // namespace
@@ -242,6 +253,43 @@ BOOST_AUTO_TEST_CASE(close_adds_nothing_of_a_report_that_is_in_flight_already_C4
     stack.push(failing(both));
     stack.push(failing(one));
     BOOST_TEST(report(caught([&] { stack.close(); })) == "[=1, both=2, other=3]");
+}
+
+// C43
+BOOST_AUTO_TEST_CASE(close_counts_what_a_report_has_dropped_once_C43)
+{
+    std::exception_ptr const one = make_boom(1);
+    std::exception_ptr const two = make_boom(2);
+    std::exception_ptr const both = report_of({one, two}, "both", 1);
+    auto const close = [&](std::exception_ptr const& oldest) {
+        exit_stack stack;
+        stack.push(failing(oldest));
+        stack.push(failing(make_boom(3)));
+        return caught([&] { stack.close(both); });
+    };
+    std::exception_ptr const again = close(both);
+    BOOST_TEST(report(again) == "[both=1, both=2, =3]");
+    BOOST_TEST(dropped_of(again) == 1u);
+    std::exception_ptr const later = close(report_of({one, two}, "later", 2));
+    BOOST_TEST(report(later) == "[both=1, both=2, =3]");
+    BOOST_TEST(dropped_of(later) == 2u);
+    std::exception_ptr const other = close(report_of({make_boom(4), make_boom(5)}, "other", 2));
+    BOOST_TEST(report(other) == "[both=1, both=2, =3, other=4, other=5]");
+    BOOST_TEST(dropped_of(other) == 3u);
+}
+
+// C43
+BOOST_AUTO_TEST_CASE(close_that_does_not_report_its_cause_does_not_count_what_that_has_dropped_C43)
+{
+    std::exception_ptr const both = report_of({make_boom(1), make_boom(2)}, "both", 1);
+    for (bool const again : {false, true}) {
+        exit_stack stack;
+        stack.fail(both);
+        if (again)
+            stack.push(failing(both));
+        stack.push(failing(make_boom(3)));
+        BOOST_TEST(report(caught([&] { stack.close(); })) == "3");
+    }
 }
 
 // C43

@@ -143,7 +143,12 @@ protected:
     // Carries out what has been decided. May end the operation, unless `later`.
     void react(bool cut, bool later = false)
     {
-        if (!this->outlasts([this] { show_forced(); }, later))
+        auto const tell = [&] {
+            show_forced();
+            if (cut && this->job_is_done())
+                decisions_.spare();
+        };
+        if (!this->outlasts(tell, later))
             return;
         arm();
         // A close that waits for an exit which is run by itself: that one is what has to hurry.
@@ -438,6 +443,10 @@ protected:
         static_cast<void>(decisions_.next(facts_of(*exit_.running)));
         bool const cut = decisions_.wait(since, seen_.report_after());
         show_forced();
+        if (cut && this->job_is_done()) {
+            decisions_.spare();
+            return false;
+        }
         arm();
         if (cut)
             before_cut();

@@ -220,8 +220,14 @@ protected:
         release(later);
     }
 
+    // Whether the job has ended, also where what comes after it has yet to follow.
+    bool job_is_done() const noexcept
+    {
+        return progress_.load(std::memory_order_acquire) == progress::ended;
+    }
+
     // Calls tell(), within which the job that is waited for may end: what comes after it follows that call, and
-    // then may be done already, unless `later`. Returns whether it is still waited for.
+    // then may be done already, unless `later`. Returns false where that has come, or will.
     template <class Tell>
     bool outlasts(Tell&& tell, bool later)
     {

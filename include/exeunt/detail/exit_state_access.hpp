@@ -36,8 +36,10 @@ struct exit_state_access
     // What is in flight now is seen by the exits and not rethrown by the close.
     static void leave_cause_unreported(exit_state& state) noexcept
     {
-        if (state.failed())
-            state.unreported_ = state.failures().size();
+        if (!state.failed())
+            return;
+        state.unreported_ = state.failures().size();
+        state.dropped_ = 0;
     }
 
     static void drop_unreported(exit_state& state) noexcept { state.drop_unreported(); }

@@ -204,11 +204,11 @@ private:
 
     void begin_state() noexcept
     {
-        has_begun_ = true;
         exit_state_access::enter_nested(*outer_);
         core_->depth = exit_state_access::depth(*outer_);
         seen_.begin(options_, *outer_, core_->list.size(), true, &read_clock_of<Executor>,
             std::addressof(this->executor()));
+        has_begun_ = true;
         if (forced_ != stop_reason::none)
             seen_.forced();
         look_at_forced();
@@ -340,11 +340,11 @@ private:
         forced_ = reason;
         if (!has_begun_)
             return;
+        bool const starts_others = std::exchange(starting_, true);
+        has_room_ = false;
         seen_.forced();
         if (stalled_)
             exit_state_access::force(stalled_->state, reason);
-        bool const starts_others = std::exchange(starting_, true);
-        has_room_ = false;
         // Each goes to the end when it is told: others may end meanwhile, and so may it.
         for (auto* each = running_.first(); each && !each->is_forced; each = running_.first()) {
             running_.remove(*each);
@@ -352,7 +352,10 @@ private:
             force(*each, reason);
         }
         starting_ = starts_others;
-        if (!starting_ && has_room_)
+        if (starting_ || !has_room_)
+            return;
+        look_later();
+        if (!looks_later_ && running_.empty())
             start_lanes();
     }
 

@@ -131,6 +131,9 @@ public:
         time_within_ = exit.within;
     }
 
+    // The exit that had to be cut has ended before it was: it is judged as one that was not.
+    void spare() noexcept { cut_ = stop_reason::none; }
+
     // The exit that was started has ended, and all that had to be known of it is known.
     void rest() noexcept
     {

@@ -3,6 +3,7 @@
 
 #include <exeunt/exit_state.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -114,10 +115,17 @@ EXEUNT_DECL void exit_state::add_all_of(
     exit_errors const& report, std::exception_ptr const& error) noexcept
 {
     bool const alone = !failed();
+    bool known = false;
     for (auto const& failure : report.failures())
-        if (!is_in_flight(failure.error))
+        if (is_in_flight(failure.error))
+            known = true;
+        else
             add_one(detail::make_failure(failure.error, failure.name, failure.where));
-    dropped_ += report.dropped();
+    // A later report of what is in flight counts what an earlier one has counted.
+    if (!known)
+        dropped_ += report.dropped();
+    else if (unreported_ == 0)
+        dropped_ = std::max(dropped_, report.dropped());
     if (alone)
         whole_ = error;
 }

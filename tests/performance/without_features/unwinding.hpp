@@ -47,6 +47,7 @@ public:
     static constexpr bool wait(time_point, duration = unlimited) { return false; }
     static constexpr void wait_untimed() {}
     static constexpr void look_at(exit_facts const&) {}
+    static constexpr void spare() {}
     static constexpr void rest() {}
     static constexpr verdict end(ending how)
     {
