@@ -97,6 +97,8 @@ private:
     std::size_t dropped_ = 0;
     // How many failures at the front of the list the exits see but the close does not rethrow.
     std::size_t unreported_ = 0;
+    // How many of those that were dropped belong to them.
+    std::size_t unreported_dropped_ = 0;
     std::size_t depth_ = 0;
     detail::observation* observed_by_ = nullptr;
     classified primary_is_ = classified::not_yet;

@@ -437,6 +437,25 @@ BOOST_AUTO_TEST_CASE(group_whose_observer_ends_its_exit_as_it_is_forced_ends_wel
         }
 }
 
+// It is about to look for what has been registered, and has ended when it would do so again.
+BOOST_AUTO_TEST_CASE(group_that_is_forced_while_it_is_about_to_look_for_exits_looks_once)
+{
+    acting_observer acting;
+    stack.options().observer = &acting;
+    auto& own = stack.push_group();
+    auto a = script("a").ignores_cancellation();
+    own.push(a.handler_function());
+    acting.forced = [&] { a.answer(); };
+    close();
+    asio::post(context, [&] {
+        own.dismiss(own.push(script("late").handler_function()));
+        own.force();
+    });
+    drive();
+    log.expect("+a -a");
+    result.expect_success();
+}
+
 BOOST_AUTO_TEST_CASE(group_forced_by_its_observer_as_it_begins_tells_that_once)
 {
     acting_observer acting;
@@ -528,6 +547,26 @@ BOOST_AUTO_TEST_CASE(group_exit_that_replaces_does_so_for_those_that_begin_later
     closed(failure("body")).expect_success();
     BOOST_TEST(seen == (std::vector<std::string>{"other", "own", "cause body", "cause body"}),
         boost::test_tools::per_element());
+}
+
+// What they see is in the report that one of them fails with, and what that has dropped is in nothing else.
+BOOST_AUTO_TEST_CASE(group_exit_that_fails_with_a_report_of_what_it_saw_adds_what_that_has_dropped)
+{
+    std::exception_ptr const seen = failure("seen");
+    std::exception_ptr const report =
+        std::make_exception_ptr(exeunt::exit_errors({{seen, {}, {}}, {failure("own"), {}, {}}}, 1));
+    for (bool const again : {false, true}) {
+        BOOST_TEST_CONTEXT("in flight already: " << again)
+        {
+            stack = async_exit_stack(context);
+            result = {};
+            stack.push_group().push(script("a").at_once(report).handler_function());
+            stack.async_close(again ? report : seen, into(result));
+            drive();
+            BOOST_TEST(failures_of(result.error).size() == 2u);
+            BOOST_TEST(dropped_of(result.error) == 1u);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(group_exits_that_replace_at_the_same_time_lose_nothing)

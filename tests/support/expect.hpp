@@ -132,6 +132,18 @@ inline std::vector<exeunt::exit_failure> failures_of(std::exception_ptr const& e
     }
 }
 
+// How many failures a report counts and does not list.
+inline std::size_t dropped_of(std::exception_ptr const& error)
+{
+    try {
+        std::rethrow_exception(error);
+    } catch (exeunt::exit_errors const& all) {
+        return all.dropped();
+    } catch (...) {
+        return 0;
+    }
+}
+
 // The names under which a report holds its failures.
 inline std::vector<std::string> names_of(std::exception_ptr const& error)
 {

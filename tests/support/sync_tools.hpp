@@ -199,6 +199,14 @@ inline std::size_t failure_count(std::exception_ptr const& error)
     return count;
 }
 
+// How many failures a report counts and does not list.
+inline std::size_t dropped_count(std::exception_ptr const& error)
+{
+    std::size_t count = 0;
+    with_report(error, [&](exeunt::exit_errors const& e) { count = e.dropped(); });
+    return count;
+}
+
 class writing_observer : public exeunt::exit_observer
 {
 public:

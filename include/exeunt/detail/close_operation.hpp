@@ -143,12 +143,7 @@ protected:
     // Carries out what has been decided. May end the operation, unless `later`.
     void react(bool cut, bool later = false)
     {
-        auto const tell = [&] {
-            show_forced();
-            if (cut && this->job_is_done())
-                decisions_.spare();
-        };
-        if (!this->outlasts(tell, later))
+        if (!this->outlasts([&] { cut = still_cuts(cut); }, later))
             return;
         arm();
         // A close that waits for an exit which is run by itself: that one is what has to hurry.
@@ -167,6 +162,17 @@ protected:
         // A state that is shared is forced by its owner, for all that are nested in it.
         exit_state_access::force(*state_, own_state_ ? decisions_.forced_by() : stop_reason::none);
         seen_.forced();
+    }
+
+    // The same, before the exit is cut if it has to be. Returns whether it still has to be: it may end as its
+    // observer is told.
+    bool still_cuts(bool cut) noexcept
+    {
+        show_forced();
+        if (!cut || !this->job_is_done())
+            return cut;
+        decisions_.spare();
+        return false;
     }
 
     // Returns whether no wait for a deadline is under way; else deadline_settled() follows.
@@ -441,12 +447,7 @@ protected:
     {
         is_timed_ = true;
         static_cast<void>(decisions_.next(facts_of(*exit_.running)));
-        bool const cut = decisions_.wait(since, seen_.report_after());
-        show_forced();
-        if (cut && this->job_is_done()) {
-            decisions_.spare();
-            return false;
-        }
+        bool const cut = still_cuts(decisions_.wait(since, seen_.report_after()));
         arm();
         if (cut)
             before_cut();

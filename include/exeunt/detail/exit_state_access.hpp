@@ -30,7 +30,7 @@ struct exit_state_access
     static std::size_t dropped(exit_state const& state) noexcept { return state.dropped_; }
     static void take_dropped(exit_state& state, exit_state const& other) noexcept
     {
-        state.dropped_ += other.dropped_;
+        state.dropped_ += other.dropped_ - other.unreported_dropped_;
     }
 
     // What is in flight now is seen by the exits and not rethrown by the close.
@@ -39,7 +39,7 @@ struct exit_state_access
         if (!state.failed())
             return;
         state.unreported_ = state.failures().size();
-        state.dropped_ = 0;
+        state.unreported_dropped_ = state.dropped_;
     }
 
     static void drop_unreported(exit_state& state) noexcept { state.drop_unreported(); }
@@ -107,6 +107,7 @@ struct exit_state_access
             state.single_.where = outer.single_.where;
         }
         state.several_ = outer.several_;
+        state.dropped_ = outer.dropped_;
         state.whole_ = outer.whole_;
         state.primary_ = outer.primary_;
         state.primary_is_ = outer.primary_is_;

@@ -60,7 +60,7 @@ public:
     // Exits do not run within the call that registers one.
     void registered() override
     {
-        if (!starting_ && !looks_later_ && running_.size() < limit_)
+        if (!starting_ && running_.size() < limit_)
             look_later();
     }
 
@@ -183,9 +183,11 @@ private:
         group_base* group_;
     };
 
+    // Once at a time: it is what the group waits for.
     void look_later()
     {
-        looks_later_ = true;
+        if (std::exchange(looks_later_, true))
+            return;
         handover here(this);
         try {
             asio::post(this->executor(), look(this));

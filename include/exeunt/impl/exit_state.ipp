@@ -92,6 +92,7 @@ EXEUNT_DECL void exit_state::clear() noexcept
     primary_ = 0;
     dropped_ = 0;
     unreported_ = 0;
+    unreported_dropped_ = 0;
     primary_is_ = classified::not_yet;
     replaced_ = false;
 }
@@ -122,10 +123,7 @@ EXEUNT_DECL void exit_state::add_all_of(
         else
             add_one(detail::make_failure(failure.error, failure.name, failure.where));
     // A later report of what is in flight counts what an earlier one has counted.
-    if (!known)
-        dropped_ += report.dropped();
-    else if (unreported_ == 0)
-        dropped_ = std::max(dropped_, report.dropped());
+    dropped_ = known ? std::max(dropped_, report.dropped()) : dropped_ + report.dropped();
     if (alone)
         whole_ = error;
 }
@@ -178,6 +176,7 @@ EXEUNT_DECL void exit_state::put_in_place(exit_failure&& failure) noexcept
     single_ = std::move(failure);
     primary_ = 0;
     unreported_ = 0;
+    dropped_ -= std::exchange(unreported_dropped_, 0);
     primary_is_ = classified::not_yet;
 }
 
@@ -236,6 +235,7 @@ EXEUNT_DECL void exit_state::drop_unreported() noexcept
     failures.erase(failures.begin(), failures.begin() + static_cast<std::ptrdiff_t>(unreported_));
     several_->known.clear();
     unreported_ = 0;
+    dropped_ -= std::exchange(unreported_dropped_, 0);
     whole_ = nullptr;
     primary_ = 0;
     primary_is_ = classified::not_yet;
